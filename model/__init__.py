@@ -1,0 +1,1 @@
+"""The time-aware attention LSTM: numbers in, ranking out."""

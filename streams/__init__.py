@@ -1,0 +1,1 @@
+"""The stream: Kafka, files, clocks and settings."""

@@ -1,0 +1,1 @@
+"""Benchmarks behind `crossnet bench`; each returns one JSON-able dict."""

@@ -1,0 +1,1 @@
+"""Twitter-LDA: text in, topic distribution out."""
