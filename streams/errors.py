@@ -3,11 +3,11 @@
 CrossnetError
 ├── SettingsError       a wrong setting
 ├── DataError           a data folder that cannot be used
-├── ArtifactMismatch    an artifact that is missing or does not fit another
+├── ArtifactError       an artifact that is missing or does not fit another
 └── BrokerError         Kafka is away, unreachable, or its topics are wrong
 
-`topics_svc` and `model` import nothing of ours, so their errors are ValueErrors of their own, turned into one of these where the
-stream calls them.
+`topics_svc` and `model` import nothing of ours, so their errors are ValueErrors of their own, turned into one of these
+where the stream calls them.
 """
 
 
@@ -23,7 +23,7 @@ class DataError(CrossnetError):
     """A data folder that is missing, unreadable or empty."""
 
 
-class ArtifactMismatch(CrossnetError):
+class ArtifactError(CrossnetError):
     """An artifact that is missing, broken, or belongs to another one."""
 
 

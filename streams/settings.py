@@ -1,0 +1,215 @@
+"""What an operator sets: `deploy/settings.toml`, overridden by `CROSSNET_*` variables, overridden by options.
+
+Before them come an artifact's own `settings.toml` (networks and partitions of the data it was trained on) and the defaults.
+Environment names have two underscores between levels, as in `CROSSNET_KAFKA__PARTITIONS=8`; `CROSSNET_BOOTSTRAP` is
+short for `CROSSNET_KAFKA__BOOTSTRAP`.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from streams.errors import SettingsError
+
+_STRICT = ConfigDict(extra="forbid", frozen=True)
+_NAME = r"^[A-Za-z0-9._-]{1,200}$"
+
+
+class KafkaSettings(BaseModel):
+    """The broker and the Kafka topics of the contract (source networks apart)."""
+
+    model_config = _STRICT
+
+    bootstrap: str = "127.0.0.1:9092"
+    "host:port of a broker; several with commas"
+    partitions: int = Field(default=4, ge=1, le=1024)
+    "of every input Kafka topic; they must agree, because a user's posts and interactions are joined by partition"
+    replication: int = Field(default=1, ge=1, le=9)
+    "copies of each partition; 1 fits the local broker only"
+    target: str = Field(default="youtube-events", pattern=_NAME)
+    "interactions on the target network"
+    items: str = Field(default="items", pattern=_NAME)
+    "titles and texts of items, compacted"
+    recommendations: str = Field(default="recommendations", pattern=_NAME)
+    "Top-K lists out"
+    dead_letters: str = Field(default="dead-letters", pattern=_NAME)
+    "input that could not be used, with its reason"
+    state: str = Field(default="state", pattern=_NAME)
+    "rows of the users, compacted, written in transactions"
+    lessons: str = Field(default="lessons", pattern=_NAME)
+    "what was learned, one record a wave, one partition"
+    group: str = Field(default="crossnet", pattern=_NAME)
+    "consumer group, Faust app id and stem of the transactional id"
+
+
+class LineSettings(BaseModel):
+    """How the line treats time, waves and lists."""
+
+    model_config = _STRICT
+
+    wave: int = Field(default=64, ge=1, le=4096)
+    "interactions of distinct users ranked and learned together, at most"
+    list_size: int = Field(default=100, ge=1, le=1000)
+    "items on a published list"
+    refresh_seconds: int = Field(default=3600, ge=0)
+    "of event time: a post renews its user's list when that is older; 0 = never"
+    first_window_days: int = Field(default=30, ge=1, le=366)
+    "how far back the first window of a user reaches"
+    late_posts: str = Field(default="include", pattern="^(include|drop)$")
+    "what becomes of a post older than its user's last interaction"
+
+
+class WorkerSettings(BaseModel):
+    """How the worker reads, commits and shows itself."""
+
+    model_config = _STRICT
+
+    idle_ms: int = Field(default=200, ge=0, le=60_000)
+    "a drained partition holds the others back for so long"
+    align_limit: int = Field(default=200_000, ge=1)
+    "records held back at most; above it the lowest is released anyway and counted"
+    commit_ms: int = Field(default=1_000, ge=10)
+    "between two commits, at most"
+    commit_events: int = Field(default=5_000, ge=1)
+    "between two commits, at most"
+    checkpoint_interactions: int = Field(default=20_000, ge=1)
+    "between two checkpoints, at most"
+    checkpoint_seconds: int = Field(default=300, ge=1)
+    "between two checkpoints, at most"
+    checkpoints_kept: int = Field(default=3, ge=1)
+    "older ones are deleted"
+    session_timeout_ms: int = Field(default=10_000, ge=1_000)
+    "Kafka declares a silent worker dead after so long"
+    stop_seconds: float = Field(default=15.0, gt=0)
+    "a stop that takes longer ends with a non-zero exit"
+    threads: int = Field(default=2, ge=1, le=256)
+    "torch threads"
+    host: str = "127.0.0.1"
+    "address of /metrics, /healthz and /readyz"
+    port: int = Field(default=9464, ge=0, le=65535)
+    "port of /metrics, /healthz and /readyz; 0 = any free one"
+
+
+class _Environment(EnvSettingsSource):
+    """`CROSSNET_*` variables, with `CROSSNET_BOOTSTRAP` as the short name of the broker's."""
+
+    def __call__(self) -> dict[str, Any]:
+        values = super().__call__()
+        short = os.environ.get("CROSSNET_BOOTSTRAP")
+        if short:
+            values.setdefault("kafka", {}).setdefault("bootstrap", short)
+        return values
+
+
+class Settings(BaseSettings):
+    """All settings; frozen, unknown keys refused."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="CROSSNET_", env_nested_delimiter="__", nested_model_default_partial_update=True
+    )
+
+    networks: dict[str, str] = Field(default={"twitter": "tweets", "gplus": "gplus-posts"})
+    "source networks: name to Kafka topic"
+    kafka: KafkaSettings = KafkaSettings()
+    line: LineSettings = LineSettings()
+    worker: WorkerSettings = WorkerSettings()
+
+    @field_validator("networks")
+    @classmethod
+    def _distinct(cls, networks: dict[str, str]) -> dict[str, str]:
+        if len(set(networks.values())) != len(networks):
+            raise ValueError(f"two networks share a Kafka topic: {networks}; give each its own")
+        return networks
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over files; options are merged by `load` above both."""
+        del env_settings, dotenv_settings, file_secret_settings
+        return (_Environment(settings_cls), init_settings)
+
+    def input_topics(self) -> tuple[str, ...]:
+        """Kafka topics that the worker reads in event-time order: sources first, then the target."""
+        return (*self.networks.values(), self.kafka.target)
+
+
+def load(*files: Path, options: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from defaults, then each of `files` (later wins), then the environment, then `options` ("kafka.bootstrap": value).
+
+    Raises SettingsError with the offending key, its value and the nearest known key.
+    """
+    values: dict[str, Any] = {}
+    for file in files:
+        _merge(values, _read(file))
+    for dotted, value in (options or {}).items():
+        if value is not None:
+            _environment_beaten_by(dotted, value, values)
+    try:
+        settings = Settings(**values)
+        return _with_options(settings, options or {})
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from error
+
+
+def _with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
+    """Options beat the environment, so they are laid over the finished settings and validated once more."""
+    values = settings.model_dump()
+    for dotted, value in options.items():
+        if value is not None:
+            _environment_beaten_by(dotted, value, values)
+    return Settings.model_construct(
+        networks=settings.networks,
+        kafka=KafkaSettings(**values["kafka"]),
+        line=LineSettings(**values["line"]),
+        worker=WorkerSettings(**values["worker"]),
+    )
+
+
+def _environment_beaten_by(dotted: str, value: object, values: dict[str, Any]) -> None:
+    section, _, key = dotted.partition(".")
+    values.setdefault(section, {})[key] = value
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"no settings file {file}; name one that exists or leave the option out") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} is not TOML: {error}") from error
+
+
+def _merge(into: dict[str, Any], new: Mapping[str, Any]) -> None:
+    for key, value in new.items():
+        # `networks` is a set of its own: naming some means these and no others.
+        if isinstance(value, dict) and isinstance(into.get(key), dict) and key != "networks":
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _sentence(error: ValidationError) -> str:
+    """Only the first of pydantic's findings: one clear sentence with the remedy."""
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(path, _known_keys(), n=1, cutoff=0.0)
+        return f"unknown setting {path!r}; the nearest known one is {near[0]!r}"
+    return f"setting {path} = {first.get('input')!r}: {first['msg']}"
+
+
+def _known_keys() -> list[str]:
+    sections: dict[str, type[BaseModel]] = {"kafka": KafkaSettings, "line": LineSettings, "worker": WorkerSettings}
+    return ["networks", *(f"{name}.{key}" for name, section in sections.items() for key in section.model_fields)]
