@@ -1,0 +1,347 @@
+"""A local single-node Apache Kafka (KRaft) in a folder of its own: fetched with Maven, run on Java, loopback only.
+
+    DIR/data               Kafka's log and metadata, kept between `up`s
+    DIR/server.properties  written anew by each `up`
+    DIR/broker.log         what the broker said since the last `up`
+    DIR/broker.pid         "pid port", locked for as long as the broker lives
+
+The lock on the pid file is inherited by the broker's process and ends with it, however it ends. So a stale pid, or a pid
+that meanwhile belongs to another program, is never mistaken for a running broker.
+"""
+
+import base64
+import fcntl
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.errors import BrokerError
+
+HOST = "127.0.0.1"
+ROOT = Path(__file__).resolve().parent.parent
+POM = ROOT / "deploy" / "kafka" / "pom.xml"
+DEFAULT_DIR = ROOT / ".crossnet" / "kafka"
+DEFAULT_PORT = 9092
+JARS = DEFAULT_DIR / "jars"
+
+_UP_SECONDS = 60.0  # 3-5 s on an idle machine; a laden CI machine needs more
+_DOWN_SECONDS = 20.0  # a clean stop takes 1-2 s
+_JAVA_AT_LEAST = 17
+
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+log.dirs={data}
+# One node: nothing can be replicated.
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+# 50 partitions each by default: one folder and several open files a partition, and seconds at the first use.
+offsets.topic.num.partitions=4
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.num.partitions=4
+# A group of one need not wait for others.
+group.initial.rebalance.delay.ms=0
+# A misspelt Kafka topic must be an error, and what was written stays until `--fresh`.
+auto.create.topics.enable=false
+log.retention.ms=-1
+# The default of 128 MB is a quarter of the heap.
+log.cleaner.dedupe.buffer.size=33554432
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `Broker.status` found; `pid` is None when the broker is not ours or not there."""
+
+    running: bool
+    bootstrap: str
+    pid: int | None
+
+
+class Broker:
+    """The broker of one folder; `port` 0 takes any free one. With `CROSSNET_BOOTSTRAP` set, that broker and no own one."""
+
+    def __init__(self, directory: Path = DEFAULT_DIR, port: int = DEFAULT_PORT) -> None:
+        self.directory = directory.resolve()
+        self.port = port
+        # Held so that a broker started and stopped by one process leaves no zombie.
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def up(self, *, fresh: bool = False) -> str:
+        """Start the broker unless it runs, wait until it answers, return its address; `fresh` deletes its data first."""
+        external = os.environ.get("CROSSNET_BOOTSTRAP")
+        if external:
+            return _reached(external)
+        if fresh:
+            self.down()
+            shutil.rmtree(self.directory / "data", ignore_errors=True)
+        running = self._running()
+        if running:
+            return self._joined(*running)
+        java = _java()
+        jars = fetch_jars()
+        port = self.port or free_port()
+        _refuse_taken(port)
+        self._configure(port)
+        self._format(java, jars)
+        self._start(java, jars, port)
+        return f"{HOST}:{port}"
+
+    def status(self) -> Status:
+        """Whether a broker answers, and where."""
+        external = os.environ.get("CROSSNET_BOOTSTRAP")
+        if external:
+            return Status(running=any(map(_connects, external.split(","))), bootstrap=external, pid=None)
+        running = self._running()
+        if running is None:
+            return Status(running=False, bootstrap=f"{HOST}:{self.port}", pid=None)
+        pid, port = running
+        return Status(running=answers(f"{HOST}:{port}"), bootstrap=f"{HOST}:{port}", pid=pid)
+
+    def down(self) -> bool:
+        """Stop the broker of this folder; False when none ran. An external broker is left alone."""
+        running = self._running()
+        if running is None:
+            return False
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.kill(running[0], sign)
+            except ProcessLookupError:
+                break
+            if _within(_DOWN_SECONDS, lambda: self._running() is None):
+                break
+        if self._process is not None:
+            self._process.wait()
+        self._pid_file.unlink(missing_ok=True)
+        return True
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.directory / "broker.pid"
+
+    @property
+    def _log(self) -> Path:
+        return self.directory / "broker.log"
+
+    def _running(self) -> tuple[int, int] | None:
+        """Process id and port, when somebody holds the lock."""
+        try:
+            with self._pid_file.open("r+b") as file:
+                if _lock(file.fileno()):
+                    return None
+                pid, port = file.read().split()
+                return int(pid), int(port)
+        except (FileNotFoundError, ValueError):  # ValueError: locked by an `up` that has not started it yet
+            return None
+
+    def _joined(self, pid: int, port: int) -> str:
+        if self.port not in (0, port):
+            raise BrokerError(
+                f"the broker of {self.directory} already runs on port {port} (pid {pid}), not {self.port}; "
+                f"use that port, or stop it with `crossnet broker down --dir {self.directory}`"
+            )
+        if not _within(_UP_SECONDS, lambda: answers(f"{HOST}:{port}")):
+            stop = f"`crossnet broker down --dir {self.directory}`"
+            raise BrokerError(f"the broker on {HOST}:{port} (pid {pid}) does not answer; see {self._log}, stop it with {stop}")
+        return f"{HOST}:{port}"
+
+    def _configure(self, port: int) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        text = _PROPERTIES.format(host=HOST, port=port, controller_port=free_port(), data=self.directory / "data")
+        (self.directory / "server.properties").write_text(text, "utf-8")
+
+    def _format(self, java: str, jars: Path) -> None:
+        """Give an empty folder its cluster id, as KRaft demands."""
+        if (self.directory / "data" / "meta.properties").exists():
+            return
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[:22]
+        tool = [*_jvm(java, jars), "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--cluster-id", cluster]
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            [*tool, "--config", str(self.directory / "server.properties")], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise BrokerError(f"Kafka could not prepare {self.directory / 'data'}: {_last_line(done.stdout + done.stderr)}")
+
+    def _start(self, java: str, jars: Path, port: int) -> None:
+        with self._pid_file.open("a+b") as pid_file, self._log.open("wb") as log:
+            if not _lock(pid_file.fileno()):
+                raise BrokerError(f"another `broker up` is at work in {self.directory}; wait for it")
+            self._process = subprocess.Popen(  # noqa: S603 - our own arguments
+                [*_jvm(java, jars), "kafka.Kafka", str(self.directory / "server.properties")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(pid_file.fileno(),),  # the lock lives as long as the broker
+                start_new_session=True,  # ctrl-C on a terminal is not for the broker
+            )
+            pid_file.truncate(0)
+            pid_file.write(b"%d %d\n" % (self._process.pid, port))
+        try:
+            self._wait(self._process, port)
+        except BaseException:
+            self.down()
+            raise
+
+    def _wait(self, process: subprocess.Popen[bytes], port: int) -> None:
+        up = _within(_UP_SECONDS, lambda: process.poll() is not None or answers(f"{HOST}:{port}"))
+        if up and process.poll() is None:
+            return
+        how = f"ended with code {process.returncode}" if up else f"does not answer after {_UP_SECONDS:.0f} s"
+        said = _last_line(self._log.read_text("utf-8", errors="replace"))
+        raise BrokerError(f"Kafka on port {port} {how}: {said}; all of it is in {self._log}, `--fresh` starts with empty data")
+
+
+def answers(address: str) -> bool:
+    """Whether the first of these "host:port" speaks Kafka's protocol and knows of a live broker.
+
+    An open port is not enough: Kafka opens it seconds before it serves, and another program may hold it. So this asks
+    for metadata, version 1, of no Kafka topic: the answer is size, correlation id, number of brokers, ...
+    """
+    client = b"crossnet"
+    request = struct.pack(">hhih", 3, 1, 1, len(client)) + client + struct.pack(">i", 0)
+    try:
+        with socket.create_connection(_split(address.split(",")[0]), timeout=2) as connection:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            head = connection.recv(12, socket.MSG_WAITALL)
+    except OSError:
+        return False
+    if len(head) < 12:
+        return False
+    _, correlation, brokers = struct.unpack(">iii", head)
+    return bool(correlation == 1 and brokers > 0)
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as one:
+        one.bind((HOST, 0))
+        return int(one.getsockname()[1])
+
+
+def fetch_jars() -> Path:
+    """The folder with Kafka's jars; Maven fetches them when `deploy/kafka/pom.xml` is new or changed."""
+    if not POM.exists():
+        raise BrokerError(f"{POM} is missing: run from a checkout, or set CROSSNET_BOOTSTRAP to a broker of yours")
+    kept = JARS / "pom.xml"
+    if kept.exists() and kept.read_bytes() == POM.read_bytes():
+        return JARS
+    maven = shutil.which("mvn")
+    if maven is None:
+        remedy = "install it (`apt-get install maven`, `brew install maven`) or run `deploy/run setup`"
+        raise BrokerError(f"no Maven (mvn) to fetch Kafka with; {remedy}")
+    # Whole or not at all: an interrupted fetch must not leave half a broker behind.
+    fetched = JARS.with_name(f"jars.{os.getpid()}")
+    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={fetched}", "-DincludeScope=runtime"]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            [maven, "-q", "-B", "-f", str(POM), *goal], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
+        if done.returncode:
+            said = _first_error(done.stdout + done.stderr)
+            raise BrokerError(f"Maven could not fetch Kafka: {said}; check the network and try again")
+        shutil.copyfile(POM, fetched / "pom.xml")
+        shutil.rmtree(JARS, ignore_errors=True)
+        fetched.rename(JARS)
+    finally:
+        shutil.rmtree(fetched, ignore_errors=True)
+    return JARS
+
+
+def _java() -> str:
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=f"{home}/bin" if home else None) or shutil.which("java")
+    remedy = "install one (`apt-get install openjdk-17-jre-headless`, `brew install openjdk`) or run `deploy/run setup`"
+    if java is None:
+        raise BrokerError(f"no Java to run Kafka on; {remedy}")
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr  # noqa: S603 - our own arguments
+    major = re.search(r'version "(\d+)', said)
+    if major is None or int(major[1]) < _JAVA_AT_LEAST:
+        raise BrokerError(f"{java} is {_last_line(said, first=True)!r}, Kafka needs Java {_JAVA_AT_LEAST} or newer; {remedy}")
+    return java
+
+
+def _jvm(java: str, jars: Path) -> list[str]:
+    quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+    return [java, "-Xmx512m", "-Djava.net.preferIPv4Stack=true", quiet, "-cp", f"{jars}/*"]
+
+
+def _refuse_taken(port: int) -> None:
+    taken = "is taken by another program; choose one with --port, or set CROSSNET_BOOTSTRAP to use the Kafka there"
+    # Binding alone is not enough: macOS lets 127.0.0.1 be bound beside a listener on all addresses.
+    if _connects(f"{HOST}:{port}"):
+        raise BrokerError(f"port {port} {taken}")
+    with socket.socket() as probe:
+        # Connections of an earlier broker still in TIME_WAIT are no obstacle to Kafka either.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise BrokerError(f"port {port} {taken}") from error
+
+
+def _reached(bootstrap: str) -> str:
+    # Only the connection: a broker of the operator's may want TLS and a password.
+    if not any(map(_connects, bootstrap.split(","))):
+        raise BrokerError(f"nothing listens at CROSSNET_BOOTSTRAP={bootstrap}; start that broker or unset the variable")
+    return bootstrap
+
+
+def _connects(address: str) -> bool:
+    try:
+        with socket.create_connection(_split(address), timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.strip().rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise BrokerError(f"broker address {address!r} is not host:port, such as {HOST}:{DEFAULT_PORT}")
+    return host.strip("[]"), int(port)
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock; False when a live process has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _within(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _last_line(text: str, *, first: bool = False) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
+    return lines[0 if first else -1] if lines else "it said nothing"
+
+
+def _first_error(text: str) -> str:
+    errors = [line for line in text.splitlines() if line.startswith("[ERROR]")]
+    return _last_line("\n".join(errors) or text, first=True)
