@@ -8,7 +8,7 @@ import click
 from streams.broker import DEFAULT_DIR, DEFAULT_PORT, Broker, Status
 
 _PATH = click.Path(path_type=Path, file_okay=False)
-_DIR = click.option("--dir", "directory", type=_PATH, default=DEFAULT_DIR, help="Its folder; default: .crossnet/kafka of the checkout.")
+_DIR = click.option("--dir", "directory", type=_PATH, default=DEFAULT_DIR, help="Its folder [.crossnet/kafka of the checkout].")
 _PORT = click.option(
     "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="Its port; 0 = any free one."
 )
