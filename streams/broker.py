@@ -96,6 +96,7 @@ class Broker:
         running = self._running()
         if running:
             return self._joined(*running)
+        self._reap()
         java = _java()
         jars = fetch_jars()
         port = self.port or free_port()
@@ -120,6 +121,7 @@ class Broker:
         """Stop the broker of this folder; False when none ran. An external broker is left alone."""
         running = self._running()
         if running is None:
+            self._reap()
             return False
         for sign in (signal.SIGTERM, signal.SIGKILL):
             try:
@@ -128,10 +130,14 @@ class Broker:
                 break
             if _within(_DOWN_SECONDS, lambda: self._running() is None):
                 break
-        if self._process is not None:
-            self._process.wait()
+        self._reap()
         self._pid_file.unlink(missing_ok=True)
         return True
+
+    def _reap(self) -> None:
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
 
     @property
     def _pid_file(self) -> Path:
@@ -172,7 +178,8 @@ class Broker:
         """Give an empty folder its cluster id, as KRaft demands."""
         if (self.directory / "data" / "meta.properties").exists():
             return
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[:22]
+        # 22 characters of base64; the first byte 0, because an id that begins with "-" reads as an option.
+        cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode()[:22]
         tool = [*_jvm(java, jars), "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--cluster-id", cluster]
         done = subprocess.run(  # noqa: S603 - our own arguments
             [*tool, "--config", str(self.directory / "server.properties")], capture_output=True, text=True, check=False

@@ -55,6 +55,8 @@ class LineSettings(BaseModel):
 
     wave: int = Field(default=64, ge=1, le=4096)
     "interactions of distinct users ranked and learned together, at most"
+    wave_records: int = Field(default=1_000, ge=1)
+    "records gathered before a wave is closed though it is not full; posts count too"
     list_size: int = Field(default=100, ge=1, le=1000)
     "items on a published list"
     refresh_seconds: int = Field(default=3600, ge=0)

@@ -1,0 +1,73 @@
+"""From an artifact folder to a line, and back.
+
+    DIR/settings.toml   networks and Kafka topics of the data the artifact was trained on
+    DIR/topics/         Twitter-LDA (absent where there were no posts)
+    DIR/model/          weights, optimizer, ids, statistics, config
+    DIR/users.rows      every user as of the end of the training data
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from model import ModelError, Recommender
+from streams.errors import ArtifactError
+from streams.line import Line
+from streams.settings import Settings
+from streams.state import Users, read_rows, write_rows
+from topics_svc import TopicError, TopicService
+
+_NO_TOPICS = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What `crossnet train` made; `name` tells the rows and lessons of one artifact from those of another."""
+
+    name: str
+    recommender: Recommender
+    topics: TopicService | None
+    users: Users
+
+
+def load(path: Path) -> Artifact:
+    """The artifact in a folder; ArtifactError when it is missing, broken, or its parts do not belong together."""
+    if not (path / "model").is_dir():
+        raise ArtifactError(f"no artifact in {path}; make one with `crossnet train DATA --out {path}`")
+    try:
+        recommender, extra = Recommender.load(path / "model")
+        topics = TopicService.load(path / "topics") if recommender.config.topics else None
+    except (ModelError, TopicError) as error:
+        raise ArtifactError(str(error)) from error
+    fingerprint = topics.fingerprint if topics else _NO_TOPICS
+    if extra.get("topics") != fingerprint:
+        raise ArtifactError(
+            f"the model in {path} was trained on topics {extra.get('topics')}, but {path}/topics are {fingerprint}; "
+            "put the right topics there or train again"
+        )
+    users = Users(recommender.config)
+    for key, value in read_rows(path / "users.rows"):
+        users.load(key, value)
+    users.finish()
+    return Artifact(recommender.state_hash()[:16], recommender, topics, users)
+
+
+def save(path: Path, line: Line, settings: Settings) -> None:
+    """Write a line's topics, model and users as an artifact."""
+    path.mkdir(parents=True, exist_ok=True)
+    if line.topics is not None:
+        line.topics.save(path / "topics")
+    line.recommender.save(path / "model", {"topics": line.topics.fingerprint if line.topics else _NO_TOPICS})
+    write_rows(path / "users.rows", line.users.all_rows())
+    networks = "\n".join(f'"{name}" = "{kafka_topic}"' for name, kafka_topic in settings.networks.items())
+    (path / "settings.toml").write_text(f"[networks]\n{networks}\n", encoding="utf-8")
+
+
+def line_of(artifact: Artifact, settings: Settings) -> Line:
+    """The line that starts where the artifact's data ended. Raises ArtifactError when the networks differ."""
+    networks = artifact.recommender.config.networks
+    if tuple(settings.networks) != networks:
+        raise ArtifactError(
+            f"the artifact was trained on networks {', '.join(networks)}, the settings name {', '.join(settings.networks)}; "
+            "use the artifact's own settings.toml or train again"
+        )
+    return Line(artifact.recommender, artifact.topics, settings.line, artifact.users)

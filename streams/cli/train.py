@@ -1,0 +1,61 @@
+"""`crossnet train`: fit topics and model on a data folder."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import track
+
+from model import EpochReport, ModelConfig
+from streams import train
+from streams.cli.options import for_artifacts
+from streams.folder import Folder, Part
+from topics_svc import TopicConfig
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the artifact.")
+@click.option("--topics", default=60, show_default=True, help="Topics K.")
+@click.option("--sweeps", default=100, show_default=True, help="Gibbs sweeps.")
+@click.option("--factors", default=64, show_default=True, help="Embedding size k.")
+@click.option("--hidden", default=128, show_default=True, help="LSTM size h.")
+@click.option("--epochs", default=60, show_default=True, help="Epochs at most.")
+@click.option("--patience", default=15, show_default=True, help="Epochs without a better validation before stopping.")
+@click.option("--rate", default=0.001, show_default=True, help="Adam's rate, offline.")
+@click.option("--online-rate", default=0.001, show_default=True, help="Adam's rate, online.")
+@click.option("--logits", default="tanh", show_default=True, type=click.Choice(["tanh", "identity"]), help="eq. 8's output.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda, for the offline fit.")
+def command(
+    data: Path, out: Path, topics: int, sweeps: int, factors: int, hidden: int, epochs: int, patience: int, rate: float,
+    online_rate: float, logits: str, seed: int, device: str,
+) -> None:  # fmt: skip
+    """Fit topics and model on DATA and write the artifact that the worker starts from.
+
+    Example: crossnet train ../data/congress --out artifacts/congress
+    """
+    console = Console(stderr=True)
+    plan = train.Plan(
+        TopicConfig(topics=topics, sweeps=sweeps, seed=seed),
+        ModelConfig(networks=("none",), topics=0, factors=factors, hidden=hidden, logits=logits, online_rate=online_rate),
+        epochs, patience, rate, seed, device,
+    )  # fmt: skip
+
+    def sweep(number: int, likelihood: float, tokens_per_second: float) -> None:
+        if number % 10 == 0:
+            console.print(f"topics: sweep {number}, log-likelihood {likelihood:.4g}, {tokens_per_second / 1e6:.1f} M tokens/s")
+
+    def epoch(report: EpochReport) -> None:
+        console.print(
+            f"model: epoch {report.epoch}, loss {report.loss:.4f}, validation loss {report.validation_loss:.4f}, "
+            f"validation HR@100 {report.validation_hr:.4f}, {report.events_per_second:,.0f} events/s"
+        )
+
+    def pass_over(parts: Iterator[Part], total: int) -> Iterator[Part]:
+        return iter(track(parts, "line: records", total=total, console=console))
+
+    summary = train.train(Folder(data), out, for_artifacts(None), plan, train.Watch(sweep, epoch, pass_over))
+    click.echo(json.dumps({"artifact": str(out), **summary}))

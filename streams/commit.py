@@ -1,0 +1,112 @@
+"""Writing to Kafka: lists at once by a plain producer, everything that must agree in one transaction (DESIGN section 8).
+
+A transaction holds every changed row once, the lessons, the dead letters and the input offsets. Its id is fixed, so a new worker
+fences an old one that had only been frozen.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, ProducerFenced
+
+from streams.align import Partition
+from streams.errors import BrokerError
+from streams.records import DeadLetter, Recommendation
+from streams.settings import Settings
+from streams.state import Row
+
+_MAX_REQUEST_BYTES = 2_097_152  # an input of 1 MB plus the headers of its dead letter
+
+
+class FencedError(BrokerError):
+    """Another worker has taken over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one commit writes; `offsets` are the next ones to read."""
+
+    rows: Sequence[Row]
+    lessons: Sequence[bytes]
+    dead_letters: Sequence[DeadLetter]
+    offsets: Mapping[Partition, int]
+
+
+class Writer:
+    """The two producers of a worker; rows and lessons carry the artifact's name in a header."""
+
+    def __init__(self, settings: Settings, artifact: str) -> None:
+        self._kafka = settings.kafka
+        self._headers = [("artifact", artifact.encode())]
+        self._lists: AIOKafkaProducer | None = None
+        self._transactions: AIOKafkaProducer | None = None
+        self._sent: list[asyncio.Future[object]] = []
+
+    async def start(self) -> None:
+        """Connect both producers; whoever held the transactional id before is fenced from here on."""
+        common = {"bootstrap_servers": self._kafka.bootstrap, "max_request_size": _MAX_REQUEST_BYTES}
+        self._lists = AIOKafkaProducer(**common, acks="all", linger_ms=0)
+        self._transactions = AIOKafkaProducer(**common, transactional_id=f"{self._kafka.group}-worker")
+        try:
+            await self._lists.start()
+            await self._transactions.start()
+        except KafkaError as error:
+            await self.stop()
+            raise BrokerError(
+                f"no broker at {self._kafka.bootstrap} ({error}); start one with `crossnet broker up` or set CROSSNET_BOOTSTRAP"
+            ) from error
+
+    async def stop(self) -> None:
+        """Close both producers."""
+        for producer in (self._lists, self._transactions):
+            if producer is not None:
+                await producer.stop()
+
+    async def publish(self, lists: Iterable[Recommendation]) -> None:
+        """Send lists at once; `commit` makes sure that they arrived."""
+        assert self._lists is not None  # noqa: S101 - start() has been awaited
+        for one in lists:
+            future = await self._lists.send(self._kafka.recommendations, one.to_json(), key=one.user.encode())
+            self._sent.append(future)
+
+    async def commit(self, batch: Batch) -> int | None:
+        """Flush the lists, then write the batch as one transaction; gives the offset after its last lesson."""
+        sent, self._sent = self._sent, []
+        if sent:
+            await asyncio.gather(*sent)
+        try:
+            return await self._transaction(batch)
+        except ProducerFenced as error:
+            raise FencedError(
+                f"another worker of group {self._kafka.group!r} has taken over; this one stops (run one worker per group)"
+            ) from error
+
+    async def _transaction(self, batch: Batch) -> int | None:
+        producer = self._transactions
+        assert producer is not None  # noqa: S101 - start() has been awaited
+        lessons = []
+        async with producer.transaction():
+            for key, value in batch.rows:
+                await producer.send(self._kafka.state, value, key=key, headers=self._headers)
+            for lesson in batch.lessons:
+                lessons.append(await producer.send(self._kafka.lessons, lesson, partition=0, headers=self._headers))  # noqa: PERF401
+            for letter in batch.dead_letters:
+                await producer.send(
+                    self._kafka.dead_letters, letter.value, key=letter.key, headers=_dead_letter_headers(letter)
+                )
+            offsets = {TopicPartition(*partition): offset for partition, offset in batch.offsets.items()}
+            if offsets:
+                await producer.send_offsets_to_transaction(offsets, self._kafka.group)
+        return (await lessons[-1]).offset + 1 if lessons else None
+
+
+def _dead_letter_headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
+    return [
+        ("reason", letter.reason.encode()),
+        ("error", letter.error[:1000].encode("utf-8", "replace")),
+        ("kafka_topic", letter.source.kafka_topic.encode()),
+        ("partition", str(letter.source.partition).encode()),
+        ("offset", str(letter.source.offset).encode()),
+    ]

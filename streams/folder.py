@@ -1,0 +1,162 @@
+"""A data folder: `posts.jsonl[.gz]`, `events.jsonl[.gz]`, `items.jsonl[.gz]`, the records of DESIGN section 5 a line each.
+
+Every record gets the place it would have on a fresh log (its user's partition, the next offset there), so that a run from files meets
+the same order as one through Kafka.
+"""
+
+import gzip
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from aiokafka.partitioner import murmur2
+
+from streams.align import Aligner
+from streams.errors import DataError
+from streams.records import Interaction, InvalidRecord, Item, Post, Source, decode, interaction, item, post
+from streams.settings import Settings
+
+TRAINING, VALIDATION, TEST = "train", "validation", "test"
+_SHARES = (0.7, 0.8)  # of a user's interactions: up to the first to train, up to the second to validate, the rest to test
+_Made = TypeVar("_Made")
+_NOWHERE = Source("", 0, 0)
+_ALWAYS_MS = 1 << 60  # files carry their own times; no record timestamp bounds them
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A record, the part of the data it belongs to, and its line as it stands in the file."""
+
+    record: Post | Interaction
+    part: str
+
+
+class Folder:
+    """The files of one data folder, checked when they are read."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            raise DataError(f"no data folder {path}; name one with events.jsonl[.gz] and, where there are posts, posts.jsonl[.gz]")
+        self.path = path
+
+    def has_posts(self) -> bool:
+        """Whether there is a file of posts."""
+        return self._file("posts") is not None
+
+    def posts(self) -> Iterator[Post]:
+        """Posts in file order; their source is not set."""
+        for number, fields in self._lines("posts"):
+            network = fields.get("network")
+            if not isinstance(network, str) or not network:
+                raise DataError(f"{self.path}/posts line {number}: network = {network!r}; name the source network")
+            yield self._checked(lambda one, name=network: post(one, name, _NOWHERE, _ALWAYS_MS), "posts", number, fields)
+
+    def interactions(self) -> Iterator[Interaction]:
+        """Interactions in file order; their source is not set."""
+        if self._file("events") is None:
+            raise DataError(f"no events.jsonl[.gz] in {self.path}; there is nothing to learn without interactions")
+        for number, fields in self._lines("events"):
+            yield self._checked(lambda one: interaction(one, _NOWHERE, _ALWAYS_MS), "events", number, fields)
+
+    def items(self) -> dict[str, Item]:
+        """What the folder says of the items, by item; empty where there is no such file."""
+        read = (self._checked(item, "items", number, fields) for number, fields in self._lines("items"))
+        return {one.item: one for one in read}
+
+    def _checked(self, make: Callable[[dict[str, Any]], _Made], name: str, number: int, fields: dict[str, Any]) -> _Made:
+        if name != "items" and fields.get("at") is None:
+            raise DataError(f"{self.path}/{name} line {number}: no 'at'; a file has no timestamp of its own to fall back to")
+        try:
+            return make(fields)
+        except InvalidRecord as error:
+            raise DataError(f"{self.path}/{name} line {number}: {error}") from error
+
+    def _file(self, name: str) -> Path | None:
+        candidates = [self.path / f"{name}.jsonl", self.path / f"{name}.jsonl.gz"]
+        return next((file for file in candidates if file.exists()), None)
+
+    def _lines(self, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        file = self._file(name)
+        if file is None:
+            return
+        number = 0
+        try:
+            with _open(file) as lines:
+                for number, line in enumerate(lines, start=1):
+                    yield number, decode(line)
+        except InvalidRecord as error:
+            raise DataError(f"{file} line {number}: {error}") from error
+        except (OSError, EOFError) as error:
+            raise DataError(f"{file} cannot be read: {error}") from error
+
+
+def _open(file: Path) -> IO[bytes]:
+    return gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")
+
+
+def split(folder: Folder) -> list[Part]:
+    """All records with their part: each user's oldest 70 % train, the next 10 % validate, the last 20 % test.
+
+    A post belongs to the part of the interaction whose window it falls in; posts after the last interaction are test.
+    """
+    by_user: defaultdict[str, list[Interaction]] = defaultdict(list)
+    for one in folder.interactions():
+        by_user[one.user].append(one)
+    events: list[Part] = []
+    borders: dict[str, tuple[int, int]] = {}
+    for user, interactions in by_user.items():
+        interactions.sort(key=lambda one: one.at)
+        cuts = [int(len(interactions) * share) for share in _SHARES]
+        borders[user] = (_border(interactions, cuts[0]), _border(interactions, cuts[1]))
+        for index, one in enumerate(interactions):
+            events.append(Part(one, _part(index, (cuts[0], cuts[1]))))
+    posts = (Part(one, _part(one.at, borders.get(one.user, (-1, -1)))) for one in folder.posts())
+    return sorted(chain(events, posts), key=lambda one: one.record.at)
+
+
+def _border(interactions: list[Interaction], cut: int) -> int:
+    """The time from which a user's posts belong to interaction `cut` or a later one."""
+    return interactions[cut - 1].at if cut else -1
+
+
+def _part(value: int, borders: tuple[int, int]) -> str:
+    if value < borders[0]:
+        return TRAINING
+    return VALIDATION if value < borders[1] else TEST
+
+
+def on_log(parts: Iterable[Part], settings: Settings) -> list[Part]:
+    """The records with the sources they get on empty Kafka topics, in the order the worker would meet them."""
+    offsets: Counter[tuple[str, int]] = Counter()
+    aligner = Aligner(limit=1 << 62)
+    aligner.assign((name, number) for name in settings.input_topics() for number in range(settings.kafka.partitions))
+    names: dict[Source, str] = {}
+    for one in parts:
+        kafka_topic = settings.kafka.target if isinstance(one.record, Interaction) else _kafka_topic(one.record, settings)
+        place = (kafka_topic, partition_of(one.record.user, settings.kafka.partitions))
+        source = Source(*place, offsets[place])
+        offsets[place] += 1
+        names[source] = one.part
+        aligner.put(replace(one.record, source=source))
+    ordered = []
+    while not aligner.drained:
+        for partition in aligner.waiting:
+            aligner.set_idle(partition)
+        ordered += list(aligner.release())
+    return [Part(record, names[record.source]) for record in ordered if isinstance(record, Post | Interaction)]
+
+
+def _kafka_topic(record: Post, settings: Settings) -> str:
+    try:
+        return settings.networks[record.network]
+    except KeyError as error:
+        known = ", ".join(settings.networks)
+        raise DataError(f"posts of network {record.network!r}, but the settings know {known}; add it under [networks]") from error
+
+
+def partition_of(user: str, partitions: int) -> int:
+    """The partition that Kafka's Java client and aiokafka give to this key."""
+    return int((murmur2(user.encode()) & 0x7FFFFFFF) % partitions)

@@ -1,0 +1,86 @@
+"""How a ranking becomes the Top-K list that people read (DESIGN section 5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from model import Memory, Ranked, Recommender, Step, top_k
+from streams.records import Last, Recommendation, Source
+from streams.windows import Window
+
+_EXPLAINED = 10
+_TOPICS_SHOWN = 5
+_STEPS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A list to be made: of whom, why, and everything it depends on, frozen."""
+
+    user: str
+    trigger: str
+    source: Source
+    at: int
+    step: Step
+    memory: Memory
+    owned: frozenset[str]
+    window: Window
+    gap_seconds: float | None
+    last: Last | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What all lists of a moment share: the model, their length and the rows never shown."""
+
+    recommender: Recommender
+    size: int
+    retired: Sequence[int]
+
+
+def recommendation(listing: Listing, request: Request, ranked: Ranked, row: int) -> Recommendation:
+    """The list of one request, from row `row` of a ranking; owned and retired items are left out."""
+    recommender = listing.recommender
+    scores_I = ranked.scores_BI[row]
+    owned = [item for item in (recommender.items.get(name) for name in request.owned) if item is not None]
+    best = top_k(scores_I, listing.size, [*owned, *listing.retired])
+    entries: list[dict[str, Any]] = []
+    for place, item in enumerate(best):
+        entry: dict[str, Any] = {"item": recommender.items.name(item), "score": float(scores_I[item])}
+        if place < _EXPLAINED:
+            entry["why"] = {"net": entry["score"]}
+        entries.append(entry)
+    return Recommendation(
+        id=str(request.source),
+        user=request.user,
+        at=request.at,
+        trigger=request.trigger,
+        items=entries,
+        window=_window(request, recommender.config.networks),
+        attention=_attention(ranked, row),
+        last=request.last,
+        model={
+            "version": recommender.version,
+            "preset": recommender.config.preset,
+            "lessons": recommender.lessons,
+        },
+    )
+
+
+def _window(request: Request, networks: Sequence[str]) -> dict[str, Any]:
+    posts, topics = {}, {}
+    for index, network in enumerate(networks):
+        posts[network] = int(request.window.posts_N[index])
+        sums_K = request.window.sums_NK[index]
+        strongest = np.argsort(-sums_K, kind="stable")[:_TOPICS_SHOWN]
+        topics[network] = [[int(topic), round(float(sums_K[topic]), 4)] for topic in strongest if sums_K[topic] > 0]
+    return {"gap_seconds": request.gap_seconds, "posts": posts, "topics": topics}
+
+
+def _attention(ranked: Ranked, row: int) -> list[tuple[int, float]]:
+    """The past steps that weigh most, as (steps ago, weight)."""
+    weights = ranked.attention[row]
+    strongest = np.argsort(-weights, kind="stable")[:_STEPS_SHOWN]
+    return [(len(weights) - int(step), float(weights[step])) for step in strongest]

@@ -1,0 +1,212 @@
+"""The worker's loop (DESIGN section 11), without Faust: records into the aligner, waves through the line, batches to Kafka.
+
+Torch runs in one thread beside the event loop: while a tie is learned there, the next wave is gathered here.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from streams.align import Aligner, Partition
+from streams.commit import Batch
+from streams.line import Learned, Line, Ranking
+from streams.lists import Request
+from streams.records import DeadLetter, Interaction, Post, Recommendation, Source
+from streams.settings import Settings
+from streams.telemetry import Telemetry
+
+_T = TypeVar("_T")
+_logger = logging.getLogger(__name__)
+
+
+class Log(Protocol):
+    """Where lists and commits go."""
+
+    async def publish(self, lists: list[Recommendation]) -> None:
+        """Send lists at once."""
+
+    async def commit(self, batch: Batch) -> int | None:
+        """Write a batch as one transaction; the offset after its last lesson."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A record as it came from Kafka; `ack` is called once it has been committed."""
+
+    key: bytes | None
+    value: bytes | None
+    ack: Callable[[], None]
+
+
+@dataclass(slots=True)
+class _Uncommitted:
+    """What the line has done since the last commit."""
+
+    lessons: list[bytes] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    offsets: dict[Partition, int] = field(default_factory=dict)
+    acks: list[Callable[[], None]] = field(default_factory=list)
+
+
+class Pump:
+    """Moves records through a line; one lock makes every public method one step."""
+
+    def __init__(self, line: Line, log: Log, settings: Settings, telemetry: Telemetry) -> None:
+        self.aligner = Aligner(settings.worker.align_limit)
+        self.line = line
+        self.committed_lessons: int | None = None  # the offset after the last lesson in Kafka
+        self._log, self._settings, self._telemetry = log, settings, telemetry
+        self._torch = ThreadPoolExecutor(1, "torch")
+        self._lock = asyncio.Lock()
+        self._learning: asyncio.Future[tuple[list[Learned], list[Recommendation]]] | None = None
+        self._since = _Uncommitted()
+        self._origins: dict[Source, Origin] = {}
+        self._read_at: dict[Source, float] = {}
+        self._committed_at = time.monotonic()
+        self._stopped = False
+        self.on_commit: Callable[[], Awaitable[None]] | None = None
+
+    async def put(self, record: Post | Interaction | DeadLetter, origin: Origin) -> None:
+        """Take one record as it was read."""
+        async with self._lock:
+            if self._stopped:
+                return
+            self._origins[record.source] = origin
+            if isinstance(record, Interaction):
+                self._read_at[record.source] = time.monotonic()
+            self.aligner.put(record)
+            await self._pump()
+
+    async def tick(self) -> None:
+        """Go on where only time has passed: partitions have become idle, a commit has become due."""
+        async with self._lock:
+            if not self._stopped:
+                await self._pump()
+
+    async def finish(self) -> None:
+        """Learn what was ranked, send its lists and commit; what is still held will be read again."""
+        async with self._lock:
+            if not self._stopped:
+                await self._flush(ends_tie=True)
+                await self._commit()
+            self._stopped = True
+            self._torch.shutdown()
+
+    async def _pump(self) -> None:
+        # After an error of ours nothing more is committed: the next worker starts at the last commit.
+        self._stopped = True
+        await self._release()
+        self._stopped = False
+
+    async def _release(self) -> None:
+        for record in self.aligner.release():
+            if isinstance(record, DeadLetter):
+                self._since.dead_letters.append(record)
+                self._telemetry.dead_letters.labels(record.reason).inc()
+            else:
+                if self.line.closes_before(record):
+                    await self._flush(ends_tie=self.line.ends_tie(record))
+                    await self._commit_when_due()
+                self._gather(record)
+            self._note(record.source)
+        if self.aligner.drained:
+            await self._flush(ends_tie=True)
+        await self._commit_when_due()
+
+    def _gather(self, record: Post | Interaction) -> None:
+        try:
+            self.line.gather(record)
+        except Exception as error:
+            origin = self._origins[record.source]
+            _logger.exception("record %s of user %s cannot be gathered", record.source, record.user)
+            letter = DeadLetter(origin.key, origin.value, "internal", f"{type(error).__name__}: {error}", record.source)
+            self._since.dead_letters.append(letter)
+            self._telemetry.dead_letters.labels("internal").inc()
+
+    def _note(self, source: Source) -> None:
+        self._since.offsets[source.kafka_topic, source.partition] = source.offset + 1
+        self._since.acks.append(self._origins.pop(source).ack)
+
+    async def _flush(self, *, ends_tie: bool) -> None:
+        """What `line.flush` does, with the learning left running."""
+        line = self.line
+        await self._learned()
+        asked = line.take_asked()
+        if asked:
+            await self._send(await self._in_torch("recommend", lambda: line.recommend(asked)))
+        if line.wave:
+            wave = line.make_wave()
+            ranked = await self._in_torch("rank", lambda: line.rank(wave))
+            with self._timed("advance"):
+                self._telemetry.took(line.advance(wave, ranked))
+        if ends_tie and line.tie:
+            requests, tie = line.requests(), line.take_tie()
+            self._learning = asyncio.ensure_future(self._in_torch("learn", lambda: self._teach(tie, requests)))
+        if self.aligner.drained:
+            await self._learned()
+
+    def _teach(self, tie: list[Ranking], requests: list[Request]) -> tuple[list[Learned], list[Recommendation]]:
+        learned = self.line.learn(tie)
+        with self._timed("list"):
+            return learned, self.line.recommend(requests)
+
+    async def _learned(self) -> None:
+        """Wait for what is being learned, note its lessons and send its lists."""
+        if self._learning is None:
+            return
+        learned, lists = await self._learning
+        self._learning = None
+        self._since.lessons += [one.lesson.to_bytes() for one in learned]
+        self._telemetry.learned(learned)
+        await self._send(lists)
+
+    async def _send(self, lists: list[Recommendation]) -> None:
+        self.line.listed(lists)
+        await self._log.publish(lists)
+        self._telemetry.listed(lists)
+        now = time.monotonic()
+        for one in lists:
+            name, partition, offset = one.id.rsplit("-", 2)
+            read_at = self._read_at.pop(Source(name, int(partition), int(offset)), None)
+            if read_at is not None:
+                self._telemetry.latency.observe(now - read_at)
+
+    async def _commit_when_due(self) -> None:
+        if not self.line.settled or not (self._since.offsets or self._learning):
+            return
+        late = time.monotonic() - self._committed_at > self._settings.worker.commit_ms / 1000
+        if late or len(self._since.acks) >= self._settings.worker.commit_events:
+            await self._commit()
+
+    async def _commit(self) -> None:
+        """One transaction with all that was done since the last one, then the acknowledgements."""
+        await self._learned()
+        since, self._since = self._since, _Uncommitted()
+        batch = Batch(self.line.users.take_dirty(), since.lessons, since.dead_letters, since.offsets)
+        if batch.rows or batch.lessons or batch.dead_letters or batch.offsets:
+            with self._timed("commit"):
+                self.committed_lessons = await self._log.commit(batch) or self.committed_lessons
+            self._telemetry.commits.inc()
+        for ack in since.acks:
+            ack()
+        self._committed_at = time.monotonic()
+        if self.on_commit is not None:
+            await self.on_commit()
+
+    async def _in_torch(self, stage: str, work: Callable[[], _T]) -> _T:
+        def timed() -> _T:
+            with self._timed(stage):
+                return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._torch, timed)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self._telemetry.stage.labels(stage).observe(time.perf_counter() - start)

@@ -1,0 +1,83 @@
+"""A data folder once more: as records to Kafka, or the same records through the line without Kafka."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import orjson
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from streams.errors import BrokerError
+from streams.folder import Folder, Part, on_log, split
+from streams.line import Line, drive
+from streams.records import Interaction, Post
+from streams.settings import Settings
+from streams.tally import Tally
+
+_FLUSH_EVERY = 2_000
+
+
+def chosen(folder: Folder, part: str) -> list[Part]:
+    """The records of one part of the data, or of all of it, in time order."""
+    parts = split(folder)
+    return parts if part == "all" else [one for one in parts if one.part == part]
+
+
+def offline(line: Line, parts: list[Part], settings: Settings, watch: Callable[[int], None]) -> Tally:
+    """Run the records through the line in the order the worker would meet them."""
+    tally = Tally()
+    for output in drive(line, (one.record for one in on_log(parts, settings))):
+        tally.add(output.taken)
+        watch(len(output.taken))
+    return tally
+
+
+def value_of(record: Post | Interaction) -> bytes:
+    """A record as the value of its Kafka record."""
+    if isinstance(record, Post):
+        return orjson.dumps({"user": record.user, "at": record.at, "text": record.text})
+    return orjson.dumps({"user": record.user, "item": record.item, "at": record.at})
+
+
+async def to_kafka(parts: list[Part], settings: Settings, rate: float | None, watch: Callable[[int], None]) -> None:
+    """Send the records in time order, `rate` a second or as fast as the broker takes them; timestamps are the producer's own."""
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap, acks="all", linger_ms=5, enable_idempotence=True)
+    try:
+        await producer.start()
+    except KafkaError as error:
+        await producer.stop()
+        raise BrokerError(
+            f"no broker at {settings.kafka.bootstrap} ({error}); start one with `crossnet broker up` or set CROSSNET_BOOTSTRAP"
+        ) from error
+    started = time.monotonic()
+    try:
+        for number, one in enumerate(parts):
+            if rate is not None:
+                await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
+            record = one.record
+            name = settings.kafka.target if isinstance(record, Interaction) else settings.networks[record.network]
+            await producer.send(name, value_of(record), key=record.user.encode())
+            if (number + 1) % _FLUSH_EVERY == 0:
+                watch(_FLUSH_EVERY)
+        await producer.flush()
+        watch(len(parts) % _FLUSH_EVERY)
+    finally:
+        await producer.stop()
+
+
+async def send_items(folder: Folder, settings: Settings) -> int:
+    """Send what the folder says of its items to the Kafka topic `items`; gives how many."""
+    items = folder.items()
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap)
+    await producer.start()
+    try:
+        for item in items.values():
+            value = orjson.dumps({"item": item.item, "title": item.title, "text": item.text})
+            await producer.send(settings.kafka.items, value, key=item.item.encode())
+        await producer.flush()
+    finally:
+        await producer.stop()
+    return len(items)
+
+

@@ -1,0 +1,98 @@
+"""Telemetry: what Prometheus scrapes. Accuracy stands as counters of hits and gains, so that any window can be computed."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+
+from streams.align import Aligner
+from streams.line import Learned, Line, Taken
+from streams.records import Recommendation
+from streams.tally import CUTS, RANKINGS, Tally
+
+_LATENCY_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5, 10, 30, 60, 300)
+_STAGE_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+# Sums kept by the line, each a counter of its own.
+_LINE_COUNTS = {
+    "late_posts": "Posts older than their user's last interaction.",
+    "late_interactions": "Interactions older than their user's last one.",
+    "posts_without_evidence": "Posts without a word the topics know.",
+    "unknown_items": "Interactions with items nobody had taken before.",
+    "null_keys": "Records without a key.",
+    "off_partition": "Records on another partition than their user's.",
+}
+
+
+class Telemetry:
+    """One registry, one worker."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()
+        self.registry = registry = CollectorRegistry()
+        self.records = Counter("crossnet_records", "Records read, by Kafka topic.", ["kafka_topic"], registry=registry)
+        self.dead_letters = Counter("crossnet_dead_letters", "Records that could not be used.", ["reason"], registry=registry)
+        self.lists = Counter("crossnet_lists", "Lists sent, by what triggered them.", ["trigger"], registry=registry)
+        self.latency = Histogram(
+            "crossnet_list_latency_seconds", "From event read to list sent.", registry=registry, buckets=_LATENCY_SECONDS
+        )
+        self.stage = Histogram(
+            "crossnet_stage_seconds", "Time in a stage of the line.", ["stage"], registry=registry, buckets=_STAGE_SECONDS
+        )
+        self.lag = Gauge("crossnet_lag_records", "Records not yet read.", ["kafka_topic", "partition"], registry=registry)
+        self.hits = Counter("crossnet_hits", "Interactions found in the first k.", ["ranking", "k"], registry=registry)
+        self.gain = Counter("crossnet_gain", "Sum of NDCG gains in the first k.", ["ranking", "k"], registry=registry)
+        self.ranked = Counter("crossnet_ranked", "Interactions ranked.", ["ranking"], registry=registry)
+        self.loss = Gauge("crossnet_update_loss", "Mean loss of the last wave before its update.", registry=registry)
+        self.lessons = Counter("crossnet_lessons", "Waves learned.", registry=registry)
+        self.commits = Counter("crossnet_commits", "Transactions committed.", registry=registry)
+        self.checkpoints = Counter("crossnet_checkpoints", "Checkpoints written.", registry=registry)
+        self.users = Gauge("crossnet_users", "Users known.", registry=registry)
+        self.items = Gauge("crossnet_items", "Items known.", registry=registry)
+        self.held = Gauge("crossnet_held_records", "Records held back for event-time order.", registry=registry)
+        self.forced = Gauge("crossnet_forced_releases", "Records released without waiting, above the limit.", registry=registry)
+        self.inversions = Gauge("crossnet_inversions", "Records released after a later one.", registry=registry)
+        self.ready = Gauge("crossnet_ready", "1 when the worker reads its input.", registry=registry)
+        self.recovering = Gauge("crossnet_recovering", "1 while state and lessons are restored.", registry=registry)
+        self._line = {name: Counter(f"crossnet_{name}", text, registry=registry) for name, text in _LINE_COUNTS.items()}
+        self._seen: dict[str, int] = dict.fromkeys(_LINE_COUNTS, 0)
+        for ranking in RANKINGS:  # series exist from the start, so that a rate over the first minutes is right
+            self.ranked.labels(ranking)
+            for cut in CUTS:
+                self.hits.labels(ranking, str(cut))
+                self.gain.labels(ranking, str(cut))
+
+    def took(self, taken: Iterable[Taken]) -> None:
+        """Count the accuracy of ranked interactions."""
+        tally = Tally()
+        tally.add(taken)
+        for ranking in RANKINGS:
+            self.ranked.labels(ranking).inc(tally.events)
+            for cut in CUTS:
+                self.hits.labels(ranking, str(cut)).inc(tally.hits[ranking, cut])
+                self.gain.labels(ranking, str(cut)).inc(tally.gains[ranking, cut])
+
+    def learned(self, learned: Iterable[Learned]) -> None:
+        """Count lessons and show the last loss."""
+        for one in learned:
+            self.lessons.inc()
+            self.loss.set(one.loss)
+
+    def listed(self, lists: Iterable[Recommendation]) -> None:
+        """Count lists by trigger."""
+        for one in lists:
+            self.lists.labels(one.trigger).inc()
+
+    def look(self, line: Line, aligner: Aligner) -> None:
+        """Bring gauges and the line's own sums up to date."""
+        self.users.set(len(line.users))
+        self.items.set(len(line.recommender.items))
+        self.held.set(aligner.held)
+        self.forced.set(aligner.forced)
+        self.inversions.set(aligner.inversions)
+        for name, counter in self._line.items():
+            counter.inc(line.counts[name] - self._seen[name])
+            self._seen[name] = line.counts[name]
+
+    def exposition(self) -> bytes:
+        """The text that Prometheus reads."""
+        return generate_latest(self.registry)

@@ -1,0 +1,257 @@
+"""The Faust worker: one agent over all input Kafka topics, everything else in `Pump` (DESIGN sections 8 and 11).
+
+Start: connect (which fences an older worker), restore users and lessons, then let Faust read from the committed offsets.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import faust
+from aiokafka.errors import KafkaError
+from mode.supervisors import CrashingSupervisor
+
+from streams import assemble, kafka_topics, restore
+from streams.align import Partition
+from streams.checkpoint import Checkpoints
+from streams.commit import Batch, FencedError, Writer
+from streams.errors import BrokerError
+from streams.folder import partition_of
+from streams.pump import Origin, Pump
+from streams.records import DeadLetter, Interaction, InvalidRecord, Post, Source, parse
+from streams.settings import Settings
+from streams.telemetry import Telemetry
+from streams.web import Web
+
+_logger = logging.getLogger(__name__)
+_TICK_SECONDS = 0.02
+_LOOK_SECONDS = 0.5
+
+
+class _Faust(faust.Worker):  # type: ignore[misc] # faust ships no types
+    """Faust's worker, with a limit to how long a stop may take: a broker that does not answer must not keep it alive."""
+
+    stop_seconds: float
+
+    def _schedule_shutdown(self, number: signal.Signals) -> None:
+        timer = threading.Timer(self.stop_seconds, self._give_up)
+        timer.daemon = True
+        timer.start()
+        super()._schedule_shutdown(number)
+
+    def _give_up(self) -> None:
+        _logger.error("stop took longer than %.0f s; what was not committed will be read again", self.stop_seconds)
+        os._exit(1)
+
+
+class Worker:
+    """One process's worker on one artifact."""
+
+    def __init__(self, path: Path, settings: Settings, *, earliest: bool) -> None:
+        self._path, self._settings, self._earliest = path, settings, earliest
+        self._telemetry = Telemetry()
+        self._artifact = assemble.load(path)
+        self._line = assemble.line_of(self._artifact, settings)
+        self._writer = Writer(settings, self._artifact.name)
+        self._pump = Pump(self._line, self._writer, settings, self._telemetry)
+        self._web = Web(settings.worker, self._exposition, self._not_ready)
+        self._networks: dict[str, str | None] = {name: network for network, name in settings.networks.items()}
+        self._networks[settings.kafka.target] = None
+        self._next: dict[Partition, int] = {}
+        self._drained_since: dict[Partition, float] = {}
+        self._assigned = False
+        self._error: BaseException | None = None
+        self._app = self._faust_app()
+
+    # ---- one record ----
+
+    async def _agent(self, stream: faust.Stream[bytes]) -> None:
+        self._queue = stream.channel.queue
+        async for event in stream.noack().events():
+            message = event.message
+            partition = (message.topic, message.partition)
+            # After a rebalance Kafka sends again what is taken, but not committed yet.
+            if message.offset < self._next.get(partition, 0):
+                continue
+            self._next[partition] = message.offset + 1
+            try:
+                await self._pump.put(self._record(message), Origin(message.key, message.value, event.ack))
+            except Exception as error:
+                self._fail(error)
+                raise
+
+    def _record(self, message: Any) -> Post | Interaction | DeadLetter:  # noqa: ANN401 - faust ships no types
+        source = Source(message.topic, message.partition, message.offset)
+        self._telemetry.records.labels(message.topic).inc()
+        try:
+            # Faust's timestamps are seconds, Kafka's and ours milliseconds.
+            record = parse(message.value, self._networks[message.topic], source, round(message.timestamp * 1000))
+        except InvalidRecord as error:
+            return DeadLetter(message.key, message.value, error.reason, str(error), source)
+        except Exception as error:
+            _logger.exception("record %s cannot be parsed", source)
+            return DeadLetter(message.key, message.value, "internal", f"{type(error).__name__}: {error}", source)
+        self._line.counts["null_keys"] += message.key is None
+        self._line.counts["off_partition"] += partition_of(record.user, self._settings.kafka.partitions) != source.partition
+        return record
+
+    # ---- time ----
+
+    async def _tick(self) -> None:
+        """Tell the aligner which partitions are idle, and let the pump go on."""
+        try:
+            await self._mark_idle()
+            await self._pump.tick()
+        except Exception as error:
+            self._fail(error)
+            raise
+
+    async def _mark_idle(self) -> None:
+        consumer, now = self._app.consumer, time.monotonic()
+        for partition in self._pump.aligner.waiting:
+            if not await self._is_drained(consumer, partition):
+                self._drained_since.pop(partition, None)
+            elif now - self._drained_since.setdefault(partition, now) >= self._settings.worker.idle_ms / 1000:
+                self._pump.aligner.set_idle(partition)
+
+    async def _is_drained(self, consumer: Any, partition: Partition) -> bool:  # noqa: ANN401 - faust ships no types
+        tp = faust.types.TP(*partition)
+        if tp not in consumer.assignment():
+            return False
+        position, end = await consumer.position(tp), consumer.highwater(tp)
+        if position is None or end is None or position < end:
+            return False
+        # What Faust has fetched may still be on its way to the agent; a transaction marker never comes.
+        return self._next.get(partition, 0) >= position or self._queue.empty()
+
+    async def _look(self) -> None:
+        self._telemetry.look(self._line, self._pump.aligner)
+        for partition, following in self._next.items():
+            end = self._app.consumer.highwater(faust.types.TP(*partition))
+            self._telemetry.lag.labels(partition[0], str(partition[1])).set(max(0, (end or 0) - following))
+
+    def _exposition(self) -> bytes:
+        self._telemetry.look(self._line, self._pump.aligner)
+        return self._telemetry.exposition()
+
+    def _not_ready(self) -> str | None:
+        return None if self._assigned else "starting: state is being restored or partitions are not assigned yet"
+
+    # ---- life ----
+
+    def _faust_app(self) -> faust.App:
+        kafka, worker = self._settings.kafka, self._settings.worker
+        app = faust.App(
+            kafka.group,
+            broker=[f"kafka://{host}" for host in kafka.bootstrap.split(",")],
+            store="memory://",
+            key_serializer="raw",
+            value_serializer="raw",
+            agent_supervisor=CrashingSupervisor,
+            broker_session_timeout=worker.session_timeout_ms / 1000,
+            broker_heartbeat_interval=worker.session_timeout_ms / 3000,
+            consumer_group_instance_id=f"{kafka.group}-worker",
+            stream_wait_empty=False,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            web_enabled=False,
+        )
+        topic = app.topic(*self._settings.input_topics(), key_serializer="raw", value_serializer="raw")
+        app.agent(topic, name=f"{kafka.group}-line")(self._agent)
+        app.timer(_TICK_SECONDS)(self._tick)
+        app.timer(_LOOK_SECONDS)(self._look)
+        app.on_partitions_assigned.connect(self._on_assigned, weak=False)
+        app.on_before_shutdown.connect(self._on_shutdown, weak=False)
+        return app
+
+    async def _on_assigned(self, app: faust.App, assigned: set[Any], **_: object) -> None:
+        del app
+        partitions = [(tp.topic, tp.partition) for tp in assigned]
+        self._pump.aligner.assign(partitions)
+        self._drained_since.clear()
+        self._assigned = bool(partitions)
+        self._telemetry.ready.set(self._assigned)
+
+    async def _on_shutdown(self, app: faust.App, **_: object) -> None:
+        del app
+        self._assigned = False
+        self._telemetry.ready.set(0)
+        if self._error is None:
+            await self._pump.finish()
+        await self._writer.stop()
+        await self._web.stop()
+
+    def _fail(self, error: Exception) -> None:
+        if self._error is None:
+            self._error = error
+
+    async def _start(self) -> str:
+        """Everything before Faust reads; gives the address of /metrics."""
+        self._telemetry.recovering.set(1)
+        try:
+            differences = await kafka_topics.check(self._settings)
+            if differences:
+                raise BrokerError(f"{differences[0]} (all: `crossnet kafka-topics check`)")
+            address = await self._web.start()
+            await self._writer.start()
+            await self._restore()
+        except KafkaError as error:
+            raise BrokerError(f"the broker at {self._settings.kafka.bootstrap} failed during start-up: {error}") from error
+        self._telemetry.recovering.set(0)
+        return address
+
+    async def _restore(self) -> None:
+        settings, artifact, started = self._settings, self._artifact.name, time.monotonic()
+        end = await restore.lessons_end(settings)
+        cluster = await restore.cluster_id(settings)
+        self._checkpoints = Checkpoints(self._path, artifact, cluster, settings.worker)
+        found = self._checkpoints.newest(end)
+        following = 0
+        if found is not None:
+            self._line.recommender, following = found
+        rows = await restore.restore_users(self._line.users, settings, artifact)
+        lessons, following = await restore.replay_lessons(self._line.recommender, settings, artifact, following)
+        self._pump.committed_lessons = following
+        self._pump.on_commit = self._checkpoint
+        offsets, fresh = await restore.start_offsets(settings, earliest=self._earliest)
+        if fresh:
+            _logger.warning("group %s is fresh: it starts at the %s of the log", settings.kafka.group,
+                            "beginning" if self._earliest else "end")  # fmt: skip
+        # Written down at once, so that a partition still empty at a crash does not jump to its end afterwards.
+        await self._writer.commit(Batch((), (), (), offsets))
+        self._next = dict(offsets)
+        _logger.info("restored %d rows and %d lessons in %.1f s", rows, lessons, time.monotonic() - started)
+
+    async def _checkpoint(self) -> None:
+        interactions = self._line.counts["interactions_learned"]
+        if self._checkpoints.is_due(interactions):
+            self._checkpoints.write(self._line.recommender, self._pump.committed_lessons or 0, interactions)
+            self._telemetry.checkpoints.inc()
+
+    def run(self) -> int:
+        """Work until a signal or an error; gives the exit code."""
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        address = loop.run_until_complete(self._start())
+        _logger.info("worker reads %s; telemetry at %s/metrics", ", ".join(self._settings.input_topics()), address)
+        worker = _Faust(self._app, loop=loop, loglevel="WARNING", override_logging=False, redirect_stdouts=False, quiet=True)
+        worker.stop_seconds = self._settings.worker.stop_seconds
+        try:
+            worker.execute_from_commandline()
+        except SystemExit as stop:
+            return self._exit_code(stop)
+        return 0
+
+    def _exit_code(self, stop: SystemExit) -> int:
+        if self._error is None:
+            return int(stop.code or 0)
+        if isinstance(self._error, FencedError):
+            _logger.error("%s", self._error)
+        else:
+            _logger.error("worker stopped by an error of its own", exc_info=self._error)
+        return 1
