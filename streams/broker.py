@@ -94,8 +94,8 @@ class Broker:
             self.down()
             shutil.rmtree(self.directory / "data", ignore_errors=True)
         running = self._running()
-        if running:
-            return self._joined(*running)
+        if running and self._joins(*running):
+            return f"{HOST}:{running[1]}"
         self._reap()
         java = _java()
         jars = fetch_jars()
@@ -158,16 +158,17 @@ class Broker:
         except (FileNotFoundError, ValueError):  # ValueError: locked by an `up` that has not started it yet
             return None
 
-    def _joined(self, pid: int, port: int) -> str:
+    def _joins(self, pid: int, port: int) -> bool:
+        """Wait for a broker that runs already; False when it was just about to end."""
+        stop = f"`crossnet broker down --dir {self.directory}`"
         if self.port not in (0, port):
             raise BrokerError(
                 f"the broker of {self.directory} already runs on port {port} (pid {pid}), not {self.port}; "
-                f"use that port, or stop it with `crossnet broker down --dir {self.directory}`"
+                f"use that port, or stop it with {stop}"
             )
-        if not _within(_UP_SECONDS, lambda: answers(f"{HOST}:{port}")):
-            stop = f"`crossnet broker down --dir {self.directory}`"
+        if not _within(_UP_SECONDS, lambda: self._running() is None or answers(f"{HOST}:{port}")):
             raise BrokerError(f"the broker on {HOST}:{port} (pid {pid}) does not answer; see {self._log}, stop it with {stop}")
-        return f"{HOST}:{port}"
+        return self._running() is not None
 
     def _configure(self, port: int) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,62 @@
+"""A real Kafka and a real Prometheus for the tests that need them; the summary says which Kafka it was."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from streams.errors import BrokerError
+from tests.integration.brokers import any_broker
+from tests.integration.kafka import Kafka
+from tests.integration.prometheus import Prometheus
+
+_USED = pytest.StashKey[str]()
+
+
+@pytest.fixture(scope="session")
+def broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a running broker: CROSSNET_BOOTSTRAP, else one in Docker, else a local one."""
+    with ExitStack() as stack:
+        try:
+            bootstrap, source = stack.enter_context(any_broker(tmp_path_factory.mktemp("kafka")))
+        except BrokerError as error:
+            _unavailable(str(error))
+        pytestconfig.stash[_USED] = f"{source} at {bootstrap}"
+        yield bootstrap
+
+
+@pytest.fixture
+def kafka(broker: str) -> Kafka:
+    """The broker with names of this test's own."""
+    return Kafka(broker)
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> Iterator[Callable[[Sequence[str]], Prometheus]]:
+    """A function that starts a Prometheus for "host:port" targets; it is stopped after the test."""
+    if shutil.which("prometheus") is None:
+        _unavailable("no prometheus on the PATH; `deploy/run test` installs it or says how")
+    with ExitStack() as stack:
+
+        def start(targets: Sequence[str]) -> Prometheus:
+            folder = tmp_path / f"prometheus-{len(list(tmp_path.iterdir()))}"
+            folder.mkdir()
+            return stack.enter_context(Prometheus(folder, targets))
+
+        yield start
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name the broker that the tests used."""
+    terminalreporter.write_line(f"broker: {config.stash.get(_USED, 'none was needed')}")
+
+
+def _unavailable(why: str) -> NoReturn:
+    """Outside CI a laptop may lack something; in CI a test that did not run must not look like one that passed."""
+    if os.environ.get("CI"):
+        pytest.fail(why)
+    pytest.skip(why)
