@@ -3,28 +3,22 @@
     DIR/data               Kafka's log and metadata, kept between `up`s
     DIR/server.properties  written anew by each `up`
     DIR/broker.log         what the broker said since the last `up`
-    DIR/broker.pid         "pid port", locked for as long as the broker lives
-
-The lock on the pid file is inherited by the broker's process and ends with it, however it ends. So a stale pid, or a pid
-that meanwhile belongs to another program, is never mistaken for a running broker.
+    DIR/broker.pid         "pid port"
 """
 
 import base64
-import fcntl
 import os
 import re
 import shutil
-import signal
 import socket
 import struct
 import subprocess
-import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from streams.errors import BrokerError
+from streams.pidfile import PidFile, within
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,8 +76,7 @@ class Broker:
     def __init__(self, directory: Path = DEFAULT_DIR, port: int = DEFAULT_PORT) -> None:
         self.directory = directory.resolve()
         self.port = port
-        # Held so that a broker started and stopped by one process leaves no zombie.
-        self._process: subprocess.Popen[bytes] | None = None
+        self._pid_file = PidFile(self.directory / "broker.pid")
 
     def up(self, *, fresh: bool = False) -> str:
         """Start the broker unless it runs, wait until it answers, return its address; `fresh` deletes its data first."""
@@ -96,7 +89,6 @@ class Broker:
         running = self._running()
         if running and self._joins(*running):
             return f"{HOST}:{running[1]}"
-        self._reap()
         java = _java()
         jars = fetch_jars()
         port = self.port or free_port()
@@ -119,44 +111,16 @@ class Broker:
 
     def down(self) -> bool:
         """Stop the broker of this folder; False when none ran. An external broker is left alone."""
-        running = self._running()
-        if running is None:
-            self._reap()
-            return False
-        for sign in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.kill(running[0], sign)
-            except ProcessLookupError:
-                break
-            if _within(_DOWN_SECONDS, lambda: self._running() is None):
-                break
-        self._reap()
-        self._pid_file.unlink(missing_ok=True)
-        return True
-
-    def _reap(self) -> None:
-        if self._process is not None:
-            self._process.wait()
-            self._process = None
-
-    @property
-    def _pid_file(self) -> Path:
-        return self.directory / "broker.pid"
+        return self._pid_file.stop(_DOWN_SECONDS)
 
     @property
     def _log(self) -> Path:
         return self.directory / "broker.log"
 
     def _running(self) -> tuple[int, int] | None:
-        """Process id and port, when somebody holds the lock."""
-        try:
-            with self._pid_file.open("r+b") as file:
-                if _lock(file.fileno()):
-                    return None
-                pid, port = file.read().split()
-                return int(pid), int(port)
-        except (FileNotFoundError, ValueError):  # ValueError: locked by an `up` that has not started it yet
-            return None
+        """Process id and port."""
+        running = self._pid_file.running()
+        return (running[0], running[1]) if running else None
 
     def _joins(self, pid: int, port: int) -> bool:
         """Wait for a broker that runs already; False when it was just about to end."""
@@ -166,7 +130,7 @@ class Broker:
                 f"the broker of {self.directory} already runs on port {port} (pid {pid}), not {self.port}; "
                 f"use that port, or stop it with {stop}"
             )
-        if not _within(_UP_SECONDS, lambda: self._running() is None or answers(f"{HOST}:{port}")):
+        if not within(_UP_SECONDS, lambda: self._running() is None or answers(f"{HOST}:{port}")):
             raise BrokerError(f"the broker on {HOST}:{port} (pid {pid}) does not answer; see {self._log}, stop it with {stop}")
         return self._running() is not None
 
@@ -189,27 +153,18 @@ class Broker:
             raise BrokerError(f"Kafka could not prepare {self.directory / 'data'}: {_last_line(done.stdout + done.stderr)}")
 
     def _start(self, java: str, jars: Path, port: int) -> None:
-        with self._pid_file.open("a+b") as pid_file, self._log.open("wb") as log:
-            if not _lock(pid_file.fileno()):
-                raise BrokerError(f"another `broker up` is at work in {self.directory}; wait for it")
-            self._process = subprocess.Popen(  # noqa: S603 - our own arguments
-                [*_jvm(java, jars), "kafka.Kafka", str(self.directory / "server.properties")],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(pid_file.fileno(),),  # the lock lives as long as the broker
-                start_new_session=True,  # ctrl-C on a terminal is not for the broker
-            )
-            pid_file.truncate(0)
-            pid_file.write(b"%d %d\n" % (self._process.pid, port))
+        kafka = [*_jvm(java, jars), "kafka.Kafka", str(self.directory / "server.properties")]
+        process = self._pid_file.start(kafka, self._log, port)
+        if process is None:
+            raise BrokerError(f"another `broker up` is at work in {self.directory}; wait for it")
         try:
-            self._wait(self._process, port)
+            self._wait(process, port)
         except BaseException:
             self.down()
             raise
 
     def _wait(self, process: subprocess.Popen[bytes], port: int) -> None:
-        up = _within(_UP_SECONDS, lambda: process.poll() is not None or answers(f"{HOST}:{port}"))
+        up = within(_UP_SECONDS, lambda: process.poll() is not None or answers(f"{HOST}:{port}"))
         if up and process.poll() is None:
             return
         how = f"ended with code {process.returncode}" if up else f"does not answer after {_UP_SECONDS:.0f} s"
@@ -325,24 +280,6 @@ def _split(address: str) -> tuple[str, int]:
     if not host or not port.isdigit() or int(port) > 65535:
         raise BrokerError(f"broker address {address!r} is not host:port, such as {HOST}:{DEFAULT_PORT}")
     return host.strip("[]"), int(port)
-
-
-def _lock(descriptor: int) -> bool:
-    """Take the lock; False when a live process has it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _within(seconds: float, condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 def _last_line(text: str, *, first: bool = False) -> str:
