@@ -92,7 +92,10 @@ class Broker:
         java = _java()
         jars = fetch_jars()
         port = self.port or free_port()
-        _refuse_taken(port)
+        if not is_free(port):
+            raise BrokerError(
+                f"port {port} is taken by another program; choose one with --port, or set CROSSNET_BOOTSTRAP to use the Kafka there"
+            )
         self._configure(port)
         self._format(java, jars)
         self._start(java, jars, port)
@@ -199,6 +202,21 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+def is_free(port: int) -> bool:
+    """Whether nothing listens on this port."""
+    # Binding alone is not enough: macOS lets 127.0.0.1 be bound beside a listener on all addresses.
+    if _connects(f"{HOST}:{port}"):
+        return False
+    with socket.socket() as probe:
+        # Connections of an earlier program still in TIME_WAIT are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
 def fetch_jars() -> Path:
     """The folder with Kafka's jars; Maven fetches them when `deploy/kafka/pom.xml` is new or changed."""
     if not POM.exists():
@@ -244,20 +262,6 @@ def _java() -> str:
 def _jvm(java: str, jars: Path) -> list[str]:
     quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
     return [java, "-Xmx512m", "-Djava.net.preferIPv4Stack=true", quiet, "-cp", f"{jars}/*"]
-
-
-def _refuse_taken(port: int) -> None:
-    taken = "is taken by another program; choose one with --port, or set CROSSNET_BOOTSTRAP to use the Kafka there"
-    # Binding alone is not enough: macOS lets 127.0.0.1 be bound beside a listener on all addresses.
-    if _connects(f"{HOST}:{port}"):
-        raise BrokerError(f"port {port} {taken}")
-    with socket.socket() as probe:
-        # Connections of an earlier broker still in TIME_WAIT are no obstacle to Kafka either.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise BrokerError(f"port {port} {taken}") from error
 
 
 def _reached(bootstrap: str) -> str:

@@ -1,0 +1,280 @@
+"""`crossnet demo`: the whole line on a synthetic world, with the programs an operator would use, one after the other."""
+
+import asyncio
+import http.client
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from streams import kafka_topics, synth
+from streams.broker import DEFAULT_PORT, HOST, ROOT, Broker, free_port, is_free
+from streams.cli.options import for_artifacts
+from streams.folder import Folder
+from streams.pidfile import PidFile, within
+from streams.settings import Settings
+
+_DIR = ROOT / ".crossnet" / "demo"
+_CROSSNET = str(Path(sys.executable).with_name("crossnet"))
+# Small enough for two cores and a minute, large enough to beat popularity.
+_TRAIN = ("--topics", "20", "--sweeps", "60", "--factors", "32", "--hidden", "64", "--epochs", "25", "--patience", "5")
+_RECORDS_A_SECOND = 60
+_READY_SECONDS = 90.0
+_DRAIN_SECONDS = 60.0
+_STOP_SECONDS = 20.0
+_LOOK_SECONDS = 5.0
+_RANKINGS = {"scored": "scored", "published": "list he had", "popularity": "popularity"}
+_SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a demo lives."""
+
+    folder: Path
+
+    @property
+    def world(self) -> Path:
+        """The synthetic data folder."""
+        return self.folder / "world"
+
+    @property
+    def artifact(self) -> Path:
+        """What `train` wrote."""
+        return self.folder / "artifact"
+
+    def broker(self, port: int = DEFAULT_PORT) -> Broker:
+        """The demo's own broker."""
+        return Broker(self.folder / "kafka", port)
+
+    def worker(self) -> PidFile:
+        """The demo's own worker."""
+        return PidFile(self.folder / "worker.pid")
+
+    def stop(self) -> bool:
+        """Stop what runs here; False when nothing did."""
+        worker = self.worker().stop(_STOP_SECONDS)
+        return self.broker().down() or worker
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Leave broker and worker running afterwards.")
+@click.option("--stop", is_flag=True, help="Stop what an earlier --keep left running, and nothing else.")
+@click.option("--seed", default=synth.World().seed, show_default=True, help="Which synthetic world.")
+@click.option("--rate", default=_RECORDS_A_SECOND, show_default=True, help="Records a second of the live part.")
+def command(*, keep: bool, stop: bool, seed: int, rate: int) -> None:
+    """Run the whole line on a synthetic world: broker, data, training, worker, live replay, lists.
+
+    Example: crossnet demo --keep
+    """
+    place = Place(_DIR)
+    stopped = place.stop()
+    if stop:
+        click.echo("stopped" if stopped else "nothing ran")
+        return
+    signal.signal(signal.SIGTERM, _interrupt)
+    with ExitStack() as cleanup:
+        cleanup.callback(place.stop)
+        _run(place, Console(), synth.World(seed=seed), rate)
+        if keep:
+            cleanup.pop_all()
+            click.echo("It keeps running; `deploy/run demo --stop` stops it.")
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(place: Place, console: Console, world: synth.World, rate: int) -> None:
+    shutil.rmtree(place.folder, ignore_errors=True)
+    place.folder.mkdir(parents=True)
+    with _step(console, "a broker"):
+        port = DEFAULT_PORT if is_free(DEFAULT_PORT) else free_port()
+        bootstrap = place.broker(port).up(fresh=True)
+    with _step(console, "a synthetic world"):
+        written = synth.write(world, place.world)
+        console.print(f"  {world.users} people, {written.posts:,} posts, {written.events:,} interactions, {written.items} items")
+    with _step(console, "topics and model, fitted on its history"):
+        _crossnet("train", str(place.world), "--out", str(place.artifact), *_TRAIN)
+    settings = for_artifacts(place.artifact, bootstrap)
+    with _step(console, "Kafka topics and the worker"):
+        asyncio.run(kafka_topics.create(settings))
+        metrics = _start_worker(place, settings)
+    with _step(console, "the rest of the world, live through Kafka"):
+        _replay(place, settings, metrics, rate, console)
+    console.print(metrics.table())
+    _show_lists(place, settings, console)
+    console.print(f"Kafka {bootstrap}   telemetry {metrics.url}/metrics   ready {metrics.url}/readyz   files {place.folder}")
+
+
+@contextmanager
+def _step(console: Console, what: str) -> Iterator[None]:
+    begun = time.monotonic()
+    console.rule(f"[bold]{what}", align="left")
+    yield
+    console.print(f"  [dim]{time.monotonic() - begun:.1f} s")
+
+
+def _crossnet(*arguments: str) -> None:
+    """A verb of our own in a process of its own; its words go to the terminal."""
+    code = subprocess.run([_CROSSNET, *arguments], stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode  # noqa: S603
+    if code:
+        raise click.ClickException(f"`crossnet {arguments[0]}` ended with code {code}; what it said stands above")
+
+
+class Metrics:
+    """The worker's /metrics, as it was last read."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://{HOST}:{port}"
+        self._port = port
+        self._series: dict[tuple[str, frozenset[str]], float] = {}
+
+    def ready(self) -> bool:
+        """Whether the worker reads its input."""
+        try:
+            return self._get("/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def read(self) -> None:
+        """Read them anew."""
+        series = {}
+        for line in self._get("/metrics")[1].decode().splitlines():
+            found = _SERIES.match(line)
+            if found:
+                series[found[1], frozenset(filter(None, (found[2] or "").split(",")))] = float(found[3])
+        self._series = series
+
+    def sum(self, name: str, **labels: str) -> float:
+        """Sum of the series of that name with these labels."""
+        wanted = {f'{label}="{value}"' for label, value in labels.items()}
+        return sum(value for (one, has), value in self._series.items() if one == name and wanted <= has)
+
+    def mean(self, name: str, ranking: str, cut: int) -> float:
+        """A hit rate or gain per ranked interaction."""
+        ranked = self.sum("crossnet_ranked_total", ranking=ranking)
+        return self.sum(name, ranking=ranking, k=str(cut)) / ranked if ranked else 0.0
+
+    def line(self) -> str:
+        """Progress and the most telling figure in one line."""
+        hits = "  ".join(f"{shown} {self.mean('crossnet_hits_total', ranking, 10):.3f}" for ranking, shown in _RANKINGS.items())
+        records = self.sum("crossnet_records_total")
+        return f"  {records:6,.0f} records  {self.sum('crossnet_lists_total'):6,.0f} lists   HR@10  {hits}"
+
+    def table(self) -> Table:
+        """Accuracy over all that was replayed, beside popularity."""
+        table = Table("ranking", "HR@10", "HR@100", "NDCG@10", "NDCG@100", title="each interaction ranked before it is learned")
+        for ranking, shown in _RANKINGS.items():
+            figures = [self.mean(name, ranking, cut) for name in ("crossnet_hits_total", "crossnet_gain_total") for cut in (10, 100)]
+            table.add_row(shown, *(f"{figure:.3f}" for figure in figures))
+        return table
+
+    def _get(self, path: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(HOST, self._port, timeout=10)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+
+def _start_worker(place: Place, settings: Settings) -> Metrics:
+    port = settings.worker.port if settings.worker.port and is_free(settings.worker.port) else free_port()
+    command = [_CROSSNET, "worker", "--artifacts", str(place.artifact), "--bootstrap", settings.kafka.bootstrap]
+    log = place.folder / "worker.log"
+    process = place.worker().start([*command, "--from", "earliest", "--port", str(port)], log)
+    metrics = Metrics(port)
+    if process is None or not within(_READY_SECONDS, lambda: process.poll() is not None or metrics.ready()):
+        raise click.ClickException(f"the worker is not ready after {_READY_SECONDS:.0f} s; see {log}")
+    if process.poll() is not None:
+        said = log.read_text("utf-8", errors="replace").strip().splitlines() or ["nothing"]
+        raise click.ClickException(f"the worker ended with code {process.returncode}; it said: {said[-1]}; see {log}")
+    return metrics
+
+
+def _replay(place: Place, settings: Settings, metrics: Metrics, rate: int, console: Console) -> None:
+    command = [_CROSSNET, "replay", str(place.world), "--split", "test", "--artifacts", str(place.artifact)]
+    command += ["--bootstrap", settings.kafka.bootstrap, "--rate", str(rate)]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603
+    try:
+        while not _ended(process, _LOOK_SECONDS):
+            metrics.read()
+            console.print(metrics.line())
+        if process.returncode:
+            raise click.ClickException(f"`crossnet replay` ended with code {process.returncode}; run it alone: {' '.join(command)}")
+    finally:
+        process.kill()
+        said, _ = process.communicate()
+    _drain(metrics, int(json.loads(said)["records"]))
+    console.print(metrics.line())
+
+
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _drain(metrics: Metrics, records: int) -> None:
+    """Wait until the worker has taken all that was sent, and the last of it is ranked."""
+    before = -1.0
+
+    def all_taken() -> bool:
+        nonlocal before
+        time.sleep(1.0)
+        metrics.read()
+        ranked, previous = metrics.sum("crossnet_ranked_total"), before
+        before = ranked
+        return metrics.sum("crossnet_records_total") >= records and metrics.sum("crossnet_held_records") == 0 and ranked == previous
+
+    if not within(_DRAIN_SECONDS, all_taken):
+        raise click.ClickException(f"the worker took {metrics.sum('crossnet_records_total'):.0f} of {records} records; see worker.log")
+
+
+def _show_lists(place: Place, settings: Settings, console: Console, count: int = 3) -> None:
+    titles = {name: item.title or name for name, item in Folder(place.world).items().items()}
+    for one in asyncio.run(_last_lists(settings, count)):
+        console.rule(f"[bold]{escape(one['user'])}[/], read back from the Kafka topic {settings.kafka.recommendations}", align="left")
+        last = one.get("last")
+        if last:
+            console.print(f"  has just taken [italic]{escape(titles.get(last['item'], last['item']))}")
+        for place_in_list, item in enumerate(one["items"][:5], 1):
+            console.print(f"  {place_in_list}. {escape(titles.get(item['item'], item['item']))}  [dim]{item['score']:.3f}")
+
+
+async def _last_lists(settings: Settings, count: int) -> list[dict[str, Any]]:
+    """The newest lists of so many people, each triggered by an interaction."""
+    name = settings.kafka.recommendations
+    found: dict[str, dict[str, Any]] = {}
+    async with AIOKafkaConsumer(bootstrap_servers=settings.kafka.bootstrap, enable_auto_commit=False) as consumer:
+        partitions = [TopicPartition(name, number) for number in range(settings.kafka.partitions)]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        for one, end in ends.items():
+            consumer.seek(one, max(0, end - 50))
+        while any([await consumer.position(one) < end for one, end in ends.items()]):
+            for batch in (await consumer.getmany(timeout_ms=500)).values():
+                for record in batch:
+                    value = json.loads(record.value)
+                    if value["trigger"] == "interaction":
+                        found[value["user"]] = value
+    return sorted(found.values(), key=lambda one: -int(one["at"]))[:count]
