@@ -17,7 +17,7 @@ from streams.records import DeadLetter, Recommendation
 from streams.settings import Settings
 from streams.state import Row
 
-_MAX_REQUEST_BYTES = 2_097_152  # an input of 1 MB plus the headers of its dead letter
+_MAX_REQUEST_BYTES = 16 * 2**20  # a lesson of a large wave; an input of 1 MB plus the headers of its dead letter
 
 
 class FencedError(BrokerError):

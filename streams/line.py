@@ -163,29 +163,29 @@ class Line:
         interaction = taken.interaction
         user = self.users[interaction.user]
         if taken.learned:
-            taken = replace(taken, **self._ranks(user, interaction, ranked.scores_BI[row]))
+            taken = self._ranked(taken, user, ranked.scores_BI[row])
         user.memory = ranked.advanced(row, taken.step, user.memory)
         if interaction.item not in user.owned:
             user.owned.append(interaction.item)
         self.users.acted(interaction.user)
         return taken
 
-    def _ranks(self, user: User, interaction: Interaction, scores_I: NDArray[np.float32]) -> dict[str, int | None]:
-        item = self.recommender.items.get(interaction.item)
-        published = None
-        if user.listed is not None and interaction.item in user.listed:
-            published = user.listed.index(interaction.item) + 1
+    def _ranked(self, taken: Taken, user: User, scores_I: NDArray[np.float32]) -> Taken:
+        name, published = taken.interaction.item, None
+        if user.listed is not None and name in user.listed:
+            published = user.listed.index(name) + 1
+        item = self.recommender.items.get(name)
         if item is None:
             self.counts["unknown_items"] += 1
-            return {"rank_published": published}
+            return replace(taken, rank_published=published)
         # An item taken again is not held against the ranking: it is scored among those the user does not own, and itself.
-        owned = self.rows(name for name in user.owned if name != interaction.item)
-        popularity_I = self.recommender.popularity.scores(interaction.at)
-        return {
-            "rank_scored": rank_of(scores_I, item, owned),
-            "rank_published": published,
-            "rank_popularity": rank_of(popularity_I, item, owned),
-        }
+        owned = self.rows(one for one in user.owned if one != name)
+        return replace(
+            taken,
+            rank_scored=rank_of(scores_I, item, owned),
+            rank_published=published,
+            rank_popularity=rank_of(self.recommender.popularity.scores(taken.interaction.at), item, owned),
+        )
 
     # ---- learn ----
 

@@ -11,7 +11,7 @@ Legend: N networks, K topics, M = N*K, H hidden, L past steps.
 
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,7 @@ class Users:
         self._loaded_steps.clear()
 
 
-def _pack(fields: dict[str, object], *arrays: NDArray[np.generic]) -> bytes:
+def _pack(fields: Mapping[str, object], *arrays: NDArray[np.generic]) -> bytes:
     header = orjson.dumps(fields)
     return b"".join([bytes([_VERSION]), len(header).to_bytes(4, "little"), header, *(array.tobytes() for array in arrays)])
 

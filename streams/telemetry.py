@@ -27,7 +27,7 @@ class Telemetry:
     """One registry, one worker."""
 
     def __init__(self) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus_client leaves it untyped
         self.registry = registry = CollectorRegistry()
         self.records = Counter("crossnet_records", "Records read, by Kafka topic.", ["kafka_topic"], registry=registry)
         self.dead_letters = Counter("crossnet_dead_letters", "Records that could not be used.", ["reason"], registry=registry)

@@ -33,7 +33,7 @@ _TICK_SECONDS = 0.02
 _LOOK_SECONDS = 0.5
 
 
-class _Faust(faust.Worker):  # type: ignore[misc] # faust ships no types
+class _Faust(faust.Worker):
     """Faust's worker, with a limit to how long a stop may take: a broker that does not answer must not keep it alive."""
 
     stop_seconds: float
@@ -70,7 +70,7 @@ class Worker:
 
     # ---- one record ----
 
-    async def _agent(self, stream: faust.Stream[bytes]) -> None:
+    async def _agent(self, stream: Any) -> None:  # noqa: ANN401 - a faust.Stream; its type lacks what is used here
         self._queue = stream.channel.queue
         async for event in stream.noack().events():
             message = event.message
@@ -127,7 +127,7 @@ class Worker:
         if position is None or end is None or position < end:
             return False
         # What Faust has fetched may still be on its way to the agent; a transaction marker never comes.
-        return self._next.get(partition, 0) >= position or self._queue.empty()
+        return bool(self._next.get(partition, 0) >= position or self._queue.empty())
 
     async def _look(self) -> None:
         self._telemetry.look(self._line, self._pump.aligner)
@@ -165,8 +165,9 @@ class Worker:
         app.agent(topic, name=f"{kafka.group}-line")(self._agent)
         app.timer(_TICK_SECONDS)(self._tick)
         app.timer(_LOOK_SECONDS)(self._look)
-        app.on_partitions_assigned.connect(self._on_assigned, weak=False)
-        app.on_before_shutdown.connect(self._on_shutdown, weak=False)
+        app.on_partitions_assigned.connect(self._on_assigned, weak=False)  # type: ignore[arg-type] # as below
+        # Faust's type of a handler wants a parameter that its own signals do not send by position.
+        app.on_before_shutdown.connect(self._on_shutdown, weak=False)  # type: ignore[arg-type]
         return app
 
     async def _on_assigned(self, app: faust.App, assigned: set[Any], **_: object) -> None:
@@ -194,9 +195,7 @@ class Worker:
         """Everything before Faust reads; gives the address of /metrics."""
         self._telemetry.recovering.set(1)
         try:
-            differences = await kafka_topics.check(self._settings)
-            if differences:
-                raise BrokerError(f"{differences[0]} (all: `crossnet kafka-topics check`)")
+            await kafka_topics.require(self._settings)
             address = await self._web.start()
             await self._writer.start()
             await self._restore()
