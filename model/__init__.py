@@ -1,1 +1,42 @@
 """The time-aware attention LSTM: numbers in, ranking out."""
+
+from model.baselines.popularity import Popularity
+from model.config import ModelConfig
+from model.errors import CheckpointError, ModelError
+from model.fit import EpochReport, fit
+from model.ids import Ids
+from model.lesson import Lesson
+from model.memory import Memory
+from model.metrics.hr import hit
+from model.metrics.mean import mean_over_users
+from model.metrics.ndcg import gain
+from model.ranking import rank_of, top_k
+from model.recommender import Recommender
+from model.step import Step, make_step, topic_counts
+from model.trace import Traced
+from model.wave import Advanced, Ranked, Wave
+
+__all__ = [
+    "Advanced",
+    "CheckpointError",
+    "EpochReport",
+    "Ids",
+    "Lesson",
+    "Memory",
+    "ModelConfig",
+    "ModelError",
+    "Popularity",
+    "Ranked",
+    "Recommender",
+    "Step",
+    "Traced",
+    "Wave",
+    "fit",
+    "gain",
+    "hit",
+    "make_step",
+    "mean_over_users",
+    "rank_of",
+    "top_k",
+    "topic_counts",
+]

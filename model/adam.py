@@ -1,0 +1,69 @@
+"""Adam whose moments are carried from the offline fit through every lesson and every restart (default 13).
+
+A fresh Adam's first step would be rate * sign(gradient) on all weights, most of which the event says nothing about.
+Rows of users are updated only when the user is in the lesson, each with its own count of updates: a wave then costs the same
+with a thousand users and with a million, and nobody's vector moves on somebody else's account.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+
+from model.rows import with_rows
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+
+
+class Moments:
+    """First and second moments by parameter name, and the counts of updates."""
+
+    def __init__(self, parameters: dict[str, Tensor], user_parameter: str) -> None:
+        self._user = user_parameter
+        self.first = {name: torch.zeros_like(one) for name, one in parameters.items()}
+        self.second = {name: torch.zeros_like(one) for name, one in parameters.items()}
+        self.count = torch.zeros((), dtype=torch.float32)
+        self.user_count_U = torch.zeros(len(parameters[user_parameter]), dtype=torch.float64)
+
+    def grow(self, name: str, count: int) -> None:
+        """Zero moments for new rows of a parameter."""
+        self.first[name] = with_rows(self.first[name], count)
+        self.second[name] = with_rows(self.second[name], count)
+        if name == self._user:
+            self.user_count_U = with_rows(self.user_count_U, count)
+
+    def forget(self, name: str, row: int) -> None:
+        """The row belongs to a newcomer from now on."""
+        self.first[name][row] = 0
+        self.second[name][row] = 0
+        if name == self._user:
+            self.user_count_U[row] = 0
+
+    def update(self, parameters: Sequence[tuple[str, Tensor, Tensor]], rate: float) -> None:
+        """One fused step on (name, parameter, gradient); all of them share one count."""
+        names = [name for name, _, _ in parameters]
+        adam(
+            [one.detach() for _, one, _ in parameters],
+            [gradient for _, _, gradient in parameters],
+            [self.first[name] for name in names],
+            [self.second[name] for name in names],
+            [],
+            [self.count.clone() for _ in names],
+            foreach=False, capturable=False, differentiable=False, fused=True, has_complex=False,
+            amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], lr=rate, weight_decay=0.0, eps=EPSILON, maximize=False,
+        )  # fmt: skip
+        self.count += 1  # the function has counted in the copies
+
+    def update_users(self, E_user: Tensor, row_B: Tensor, gradient_Bk: Tensor, rate: float) -> None:
+        """One step on the rows of the users in a lesson; the rows are distinct."""
+        name = self._user
+        count_B1 = self.user_count_U[row_B, None] + 1
+        first_Bk = torch.lerp(self.first[name][row_B], gradient_Bk, 1 - BETAS[0])
+        second_Bk = torch.lerp(self.second[name][row_B], gradient_Bk.square(), 1 - BETAS[1])
+        size_B1 = (rate / (1 - BETAS[0] ** count_B1)).to(E_user.dtype)
+        scale_B1 = (1 - BETAS[1] ** count_B1).sqrt().to(E_user.dtype)
+        E_user[row_B] -= size_B1 * first_Bk / (second_Bk.sqrt() / scale_B1 + EPSILON)
+        self.first[name][row_B], self.second[name][row_B] = first_Bk, second_Bk
+        self.user_count_U[row_B] = count_B1[:, 0]

@@ -1,0 +1,62 @@
+"""Names of users or items and their rows in the weights; at the cap the stalest row is given to the newcomer."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a name stands, and whether its row is new to it."""
+
+    row: int
+    is_new: bool
+
+
+class Ids:
+    """A bijection of names and rows 0..n-1, in order of last use."""
+
+    def __init__(self, cap: int) -> None:
+        self._cap = cap
+        self._rows: dict[str, int] = {}  # stalest first
+        self._names: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def get(self, name: str) -> int | None:
+        """Row of a name, None when it has none."""
+        return self._rows.get(name)
+
+    def name(self, row: int) -> str:
+        """The name that has a row."""
+        return self._names[row]
+
+    def use(self, name: str) -> Placed:
+        """Row of a name, which becomes the freshest; a new name gets a new row, at the cap the stalest one."""
+        row = self._rows.pop(name, None)
+        is_new = row is None
+        if row is None:
+            row = len(self._names)
+            if row < self._cap:
+                self._names.append(name)
+            else:
+                row = self._rows.pop(next(iter(self._rows)))
+                self._names[row] = name
+        self._rows[name] = row
+        return Placed(row, is_new)
+
+    def names(self) -> list[str]:
+        """All names by row."""
+        return list(self._names)
+
+    def stalest_first(self) -> list[int]:
+        """Rows by last use."""
+        return list(self._rows.values())
+
+    @classmethod
+    def restored(cls, cap: int, names: Iterable[str], stalest_first: Iterable[int]) -> "Ids":
+        """Ids as they were saved."""
+        ids = cls(cap)
+        ids._names = list(names)
+        ids._rows = {ids._names[row]: row for row in stalest_first}
+        return ids

@@ -1,0 +1,107 @@
+"""A lesson: everything that learning one wave reads, as a value and as bytes (DESIGN section 9).
+
+    b"L" version(u8) B(u32) M(u32) H(u32)  B users, B items (each u16 length + UTF-8)
+    at (B int64)  g (B float64)  x (B*M float32)  h, C, h_A (B*H float32 each)              all little-endian
+
+Legend: B interactions, M length of x, H hidden.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import ModelError
+from model.wave import Advanced, Floats, Wave
+
+_MAGIC, _VERSION = b"L", 1
+_HEADER = struct.Struct("<cBIII")
+_LENGTH = struct.Struct("<H")
+_REMEDY = "restore it, or start from a newer checkpoint"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """One wave with the items taken. h and C are those BEFORE the step."""
+
+    users: tuple[str, ...]
+    items: tuple[str, ...]
+    x_BM: Floats
+    g_B: NDArray[np.float64]
+    h_BH: Floats
+    C_BH: Floats
+    h_A_BH: Floats
+    at: tuple[int, ...]
+    "epoch milliseconds of each interaction"
+
+    def __post_init__(self) -> None:
+        sizes = {len(one) for one in (self.items, self.x_BM, self.g_B, self.h_BH, self.C_BH, self.h_A_BH, self.at)}
+        if sizes != {len(self.users)} or not self.users:
+            raise ModelError(
+                f"a lesson of {len(self.users)} users and parts of {sorted(sizes)}; one of each is needed, and at least one"
+            )
+
+    @classmethod
+    def of(
+        cls, wave: Wave, ranked: Advanced, rows: Sequence[int], items: tuple[str, ...], at: tuple[int, ...]
+    ) -> "Lesson":
+        """The lesson of some rows of a ranked wave; `items` and `at` go with `rows`."""
+        chosen = list(rows)
+        memories = [wave.memories[row] for row in chosen]
+        return cls(
+            users=tuple(wave.users[row] for row in chosen),
+            items=items,
+            x_BM=wave.x_BM[chosen],
+            g_B=wave.g_B[chosen],
+            h_BH=np.stack([one.h_H for one in memories]),
+            C_BH=np.stack([one.C_H for one in memories]),
+            h_A_BH=ranked.h_A_BH[chosen],
+            at=at,
+        )
+
+    def to_bytes(self) -> bytes:
+        """The lesson as one record; `from_bytes` gives the same back to the last bit."""
+        B, M, H = len(self.users), self.x_BM.shape[1], self.h_BH.shape[1]
+        names = [name.encode() for name in (*self.users, *self.items)]
+        floats = (self.x_BM, self.h_BH, self.C_BH, self.h_A_BH)
+        return b"".join([
+            _HEADER.pack(_MAGIC, _VERSION, B, M, H),
+            *(_LENGTH.pack(len(name)) + name for name in names),
+            np.array(self.at, "<i8").tobytes(),
+            self.g_B.astype("<f8").tobytes(),
+            *(one.astype("<f4").tobytes() for one in floats),
+        ])
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> "Lesson":
+        """The lesson in a record; ModelError when it is cut, altered in its lengths, or of a newer version."""
+        try:
+            return cls._read(value)
+        except (struct.error, UnicodeDecodeError) as error:
+            raise ModelError(f"a lesson of {len(value)} bytes cannot be read ({error}); {_REMEDY}") from error
+
+    @classmethod
+    def _read(cls, value: bytes) -> "Lesson":
+        magic, version, B, M, H = _HEADER.unpack_from(value)
+        if magic != _MAGIC or version != _VERSION:
+            raise ModelError(
+                f"lesson of kind {magic!r} version {version}; this program reads {_MAGIC!r} version {_VERSION}: use the newer one"
+            )
+        names, position = [], _HEADER.size
+        for _ in range(2 * B):
+            (length,) = _LENGTH.unpack_from(value, position)
+            position += _LENGTH.size + length
+            names.append(value[position - length : position].decode())
+        expected = position + B * (16 + 4 * (M + 3 * H))
+        if len(value) != expected:
+            raise ModelError(f"a lesson of {len(value)} bytes should have {expected}; {_REMEDY}")
+        at = np.frombuffer(value, "<i8", B, position)
+        g_B = np.frombuffer(value, "<f8", B, position + 8 * B)
+        floats = np.frombuffer(value, "<f4", B * (M + 3 * H), position + 16 * B)
+        x, h, C, h_A = np.split(floats, np.cumsum([B * M, B * H, B * H]))
+        return cls(
+            tuple(names[:B]), tuple(names[B:]), x.reshape(B, M), g_B,
+            h.reshape(B, H), C.reshape(B, H), h_A.reshape(B, H), tuple(at.tolist()),
+        )  # fmt: skip

@@ -1,0 +1,267 @@
+"""The recommender: names outside, rows inside; ranks waves, learns lessons, is saved and loaded.
+
+Legend: B users of a wave, M length of x, k factors, H hidden, I items.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from model import checkpoint
+from model.adam import Moments
+from model.baselines.popularity import Popularity
+from model.config import ModelConfig
+from model.errors import CheckpointError, ModelError
+from model.ids import Ids
+from model.lesson import Lesson
+from model.network import Network
+from model.online import Batch, update
+from model.past import read_past
+from model.rows import with_rows
+from model.step import Step
+from model.trace import Traced, trace
+from model.wave import Advanced, Floats, Ranked, Wave
+from model.weights import Weights, named, set_named
+
+_NEW_ITEM_BIAS = 0.1  # the quantile of trained biases that a new item starts from: with w = b = 0 it would outrank nearly all (7.2)
+
+
+class Recommender:
+    """The network with its optimizer, the names of its rows, and the popularity baseline.
+
+    `rank`, `advance_only` and `trace` are pure functions of their arguments and the weights; `learn` and `count_only` change them.
+    One thread at a time.
+    """
+
+    def __init__(self, config: ModelConfig, users: Iterable[str] = (), items: Iterable[str] = (), seed: int = 0) -> None:
+        self.config = config
+        self.users = Ids(config.users_cap)
+        self.items = Ids(config.items_cap)
+        for ids, names in ((self.users, users), (self.items, items)):
+            for name in names:
+                ids.use(name)
+        self.network = Network(config, len(self.users), len(self.items), seed)
+        self.moments = Moments(dict(self.network.named_parameters()), "E_user")
+        self.popularity = Popularity(np.zeros(len(self.items)))
+        self.lessons = 0
+        self.version = "untrained"
+        self._sum_users()
+
+    # ---- rank ----
+
+    @torch.no_grad()
+    def rank(self, wave: Wave) -> Ranked:
+        """Score the whole catalogue for each user of a wave (eq. 1-8). Users without a row get the mean of those who have one."""
+        h_BH, C_BH, h_A_BH, attention = self._cell(wave)
+        scores_BI = self.network.logits(h_BH)
+        return Ranked(*_outputs(h_BH, C_BH, h_A_BH), attention, self.config.past, _float32(scores_BI))
+
+    @torch.no_grad()
+    def advance_only(self, wave: Wave) -> Advanced:
+        """Move the users of a wave one step on without scoring the catalogue."""
+        h_BH, C_BH, h_A_BH, attention = self._cell(wave)
+        return Advanced(*_outputs(h_BH, C_BH, h_A_BH), attention, self.config.past)
+
+    def _cell(self, wave: Wave) -> tuple[Tensor, Tensor, Tensor, tuple[Floats, ...]]:
+        config = self.config
+        if wave.x_BM.shape[1] != config.width:
+            raise ModelError(
+                f"x of length {wave.x_BM.shape[1]}, the model has {len(config.networks)} networks of {config.topics} topics; "
+                "make steps with the model's own config"
+            )
+        x_BM = self._tensor(wave.x_BM)
+        h_A_BH, weights = read_past(x_BM, wave.memories, config.hidden)
+        z_B6H = self.network.project(self.network.pool(x_BM, self._user_rows(wave.users)))
+        h_BH = self._tensor(np.stack([one.h_H for one in wave.memories]))
+        C_BH = self._tensor(np.stack([one.C_H for one in wave.memories]))
+        h_BH, C_BH = self.network.cell(z_B6H, torch.tensor(wave.g_B)[:, None], h_BH, C_BH, h_A_BH)
+        return h_BH, C_BH, h_A_BH, tuple(_float32(one) for one in weights)
+
+    def _user_rows(self, users: Sequence[str]) -> Tensor:
+        rows = [self.users.get(name) for name in users]
+        e_Bk = self.network.E_user.detach().new_empty(len(rows), self.config.factors)
+        known = [place for place, row in enumerate(rows) if row is not None]
+        e_Bk[:] = self._mean_user()
+        if known:
+            e_Bk[known] = self.network.E_user.detach()[[row for row in rows if row is not None]]
+        return e_Bk
+
+    def trace(self, user: str, steps: Sequence[Step]) -> list[Traced]:
+        """Every intermediate value of a user's sequence from an empty memory, in the model's own precision, nothing rounded."""
+        return trace(self.network, self._user_rows([user])[0], steps)
+
+    # ---- learn ----
+
+    @torch.no_grad()
+    def learn(self, lesson: Lesson) -> float:
+        """Update all weights by a lesson (default 13); rows come for new names. Gives the mean loss before the update.
+
+        Reads nothing but the lesson and what lessons before it have left, so replaying a log of lessons gives the same weights.
+        """
+        if lesson.x_BM.shape[1] != self.config.width or lesson.h_BH.shape[1] != self.config.hidden:
+            raise ModelError(
+                f"a lesson with x of {lesson.x_BM.shape[1]} and h of {lesson.h_BH.shape[1]}, the model has {self.config.width} "
+                f"and {self.config.hidden}; it belongs to another model"
+            )
+        user_B, item_B = self._place(lesson.users, lesson.items, lesson.at)
+        batch = Batch(
+            user_B, item_B, self._tensor(lesson.x_BM), torch.tensor(lesson.g_B)[:, None],
+            self._tensor(lesson.h_BH), self._tensor(lesson.C_BH), self._tensor(lesson.h_A_BH),
+        )  # fmt: skip
+        rows = sorted(set(user_B.tolist()))
+        before_k = self.network.E_user.detach()[rows].sum(dim=0, dtype=torch.float64)
+        loss = update(self.network, self.moments, batch)
+        self._user_sum_k += self.network.E_user.detach()[rows].sum(dim=0, dtype=torch.float64) - before_k
+        self.lessons += 1
+        return loss
+
+    @torch.no_grad()
+    def count_only(self, items: Sequence[str], at: Sequence[int], users: Sequence[str]) -> None:
+        """Let interactions (times in epoch milliseconds) feed ids and popularity, and leave the weights alone."""
+        self._place(users, items, at)
+
+    def _place(self, users: Sequence[str], items: Sequence[str], at: Sequence[int]) -> tuple[Tensor, Tensor]:
+        user_B = [self._place_user(name) for name in users]
+        item_B = self._place_items(items)
+        self.popularity.learn(item_B, at, len(self.items))
+        return torch.tensor(user_B), torch.tensor(item_B)
+
+    def _place_user(self, name: str) -> int:
+        known = len(self.users)
+        mean_k = self._mean_user()
+        placed = self.users.use(name)
+        if placed.is_new:
+            if placed.row < known:
+                self._user_sum_k -= self.network.E_user.detach()[placed.row]
+                self.moments.forget("E_user", placed.row)
+            else:
+                self._grow("E_user", placed.row + 1)
+            self.network.E_user.detach()[placed.row] = mean_k
+            self._user_sum_k += self.network.E_user.detach()[placed.row]
+        return placed.row
+
+    def _place_items(self, items: Sequence[str]) -> list[int]:
+        known = len(self.items)
+        bias = None
+        rows = []
+        for name in items:
+            placed = self.items.use(name)
+            rows.append(placed.row)
+            if not placed.is_new:
+                continue
+            if bias is None:  # of those known before this lesson
+                b_I = self.network.b_r.detach()[:known]
+                bias = float(b_I.kthvalue(max(1, round(_NEW_ITEM_BIAS * known))).values) if known else 0.0
+            if placed.row < len(self.network.b_r):
+                self.network.W_r.detach()[placed.row] = 0
+                self.popularity.forget(placed.row)
+                for parameter in ("W_r", "b_r"):
+                    self.moments.forget(parameter, placed.row)
+            else:
+                self._grow("W_r", placed.row + 1)
+                self._grow("b_r", placed.row + 1)
+            self.network.b_r.detach()[placed.row] = bias
+        return rows
+
+    def _grow(self, name: str, count: int) -> None:
+        parameter = getattr(self.network, name)
+        # A parameter remembers its shape for autograd, so a longer one is a new one.
+        setattr(self.network, name, nn.Parameter(with_rows(parameter.detach(), count)))
+        self.moments.grow(name, count)
+
+    # ---- weights ----
+
+    def weights(self) -> Weights:
+        """Copies of all weights by name (model/weights.py lists them)."""
+        return {name: one.numpy().copy() for name, one in named(self.network).items()}
+
+    @torch.no_grad()
+    def set_weights(self, weights: Mapping[str, NDArray[np.floating]]) -> None:
+        """Overwrite some weights by name; ModelError on an unknown name or a wrong shape."""
+        set_named(self.network, weights)
+        self._sum_users()
+
+    @torch.no_grad()
+    def take_fit(self, tensors: Mapping[str, tuple[Tensor, Tensor, Tensor]], updates: float) -> None:
+        """Take over parameters with their first and second moments, after `updates` steps of Adam, from offline training."""
+        for name, (parameter, first, second) in tensors.items():
+            setattr(self.network, name, nn.Parameter(parameter))
+            self.moments.first[name], self.moments.second[name] = first, second
+        self.moments.count.fill_(updates)
+        self.moments.user_count_U.fill_(updates)
+        self._sum_users()
+        self.version = self.state_hash()[:12]
+
+    def _sum_users(self) -> None:
+        """The sum that the mean user comes from; kept up to date by `learn`, because a mean over a million rows takes a while."""
+        self._user_sum_k = self.network.E_user.detach().sum(dim=0, dtype=torch.float64)
+
+    def _mean_user(self) -> Tensor:
+        return (self._user_sum_k / max(1, len(self.users))).to(self.network.dtype)
+
+    def _tensor(self, array: NDArray[np.floating]) -> Tensor:
+        # Always a copy: torch aligns its memory, and matrix products on other alignments may differ in the last bit.
+        return torch.tensor(array, dtype=self.network.dtype)
+
+    # ---- state ----
+
+    def state_hash(self) -> str:
+        """Fingerprint of everything that learning changes or depends on: weights, moments, ids, statistics, config."""
+        return self._state().fingerprint()
+
+    def save(self, folder: Path, extra: Mapping[str, str | int]) -> None:
+        """Write everything to a folder, atomically, with the caller's `extra` facts."""
+        checkpoint.write(Path(folder), self._state(), extra)
+
+    @classmethod
+    def load(cls, folder: Path) -> tuple["Recommender", dict[str, str | int]]:
+        """The recommender in a folder and the `extra` saved with it; CheckpointError when it cannot be used."""
+        state, extra = checkpoint.read(Path(folder))
+        try:
+            return cls._restored(state), extra
+        except (KeyError, RuntimeError, IndexError) as error:
+            raise CheckpointError(f"the checkpoint in {folder} lacks a part ({error!r}); use an older one") from error
+
+    def _state(self) -> checkpoint.State:
+        tensors = {f"weight.{name}": one.detach() for name, one in self.network.named_parameters()}
+        for kind, moments in (("first", self.moments.first), ("second", self.moments.second)):
+            tensors |= {f"{kind}.{name}": one for name, one in moments.items()}
+        tensors |= {
+            "updates": self.moments.count, "user_updates": self.moments.user_count_U, "user_sum": self._user_sum_k,
+            "popularity": torch.from_numpy(self.popularity.counts_I),
+        }  # fmt: skip
+        facts = {
+            "users": self.users.names(), "users_stalest_first": self.users.stalest_first(),
+            "items": self.items.names(), "items_stalest_first": self.items.stalest_first(),
+            "popularity_at": self.popularity.at, "lessons": self.lessons, "version": self.version,
+        }  # fmt: skip
+        return checkpoint.State(self.config, tensors, facts)
+
+    @classmethod
+    def _restored(cls, state: checkpoint.State) -> "Recommender":
+        tensors, facts = state.tensors, state.facts
+        one = cls(state.config)
+        one.users = Ids.restored(state.config.users_cap, facts["users"], facts["users_stalest_first"])
+        one.items = Ids.restored(state.config.items_cap, facts["items"], facts["items_stalest_first"])
+        for name, _ in list(one.network.named_parameters()):
+            setattr(one.network, name, nn.Parameter(tensors[f"weight.{name}"]))
+            one.moments.first[name] = tensors[f"first.{name}"]
+            one.moments.second[name] = tensors[f"second.{name}"]
+        one.moments.count, one.moments.user_count_U = tensors["updates"], tensors["user_updates"]
+        one.popularity = Popularity(tensors["popularity"].numpy(), facts["popularity_at"])
+        one.lessons, one.version = facts["lessons"], facts["version"]
+        one._user_sum_k = tensors["user_sum"]
+        return one
+
+
+def _float32(values: Tensor) -> Floats:
+    return values.to(torch.float32).numpy()
+
+
+def _outputs(h_BH: Tensor, C_BH: Tensor, h_A_BH: Tensor) -> tuple[Floats, Floats, Floats]:
+    """The outputs of a step, h rounded to float16 values, as it will be stored, so that a list does not depend on what is cached."""
+    return _float32(h_BH.to(torch.float16)), _float32(C_BH), _float32(h_A_BH)

@@ -1,0 +1,72 @@
+"""What goes into a ranking and what comes out of it, as values.
+
+Legend: B users of the wave (all distinct), M length of x, H hidden, I items, n past steps a user has.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import ModelError
+from model.memory import Memory
+from model.step import Step
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wave:
+    """Steps of distinct users, to be ranked together."""
+
+    users: tuple[str, ...]
+    x_BM: Floats
+    g_B: NDArray[np.float64]
+    memories: tuple[Memory, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.users)) != len(self.users):
+            raise ModelError(
+                f"a wave of {len(self.users)} steps has {len(set(self.users))} users; put a user's second step in the next wave"
+            )
+        if not len(self.users) == len(self.x_BM) == len(self.g_B) == len(self.memories):
+            raise ModelError(
+                f"a wave of {len(self.users)} users, {len(self.x_BM)} x, {len(self.g_B)} g, {len(self.memories)} memories; "
+                "each user needs one of each"
+            )
+
+    @classmethod
+    def of(cls, entries: Sequence[tuple[str, Step, Memory]]) -> "Wave":
+        """The wave of (user, step, memory) triples; ModelError without any."""
+        if not entries:
+            raise ModelError("a wave of no steps; at least 1 is needed")
+        users, steps, memories = zip(*entries, strict=True)
+        return cls(users, np.stack([one.x_M for one in steps]), np.array([one.g for one in steps], np.float64), memories)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Advanced:
+    """Where the cell has moved the users of a wave."""
+
+    h_BH: Floats
+    "after the step, float16 values"
+    C_BH: Floats
+    "after the step"
+    h_A_BH: Floats
+    "what attention has read from the past"
+    attention: tuple[Floats, ...]
+    "each user's weights over his past, oldest first: (n,)"
+    past: int
+    "past steps kept"
+
+    def advanced(self, row: int, step: Step, memory: Memory) -> Memory:
+        """The memory of the user in row `row`, one step on."""
+        return memory.after(step, self.h_BH[row], self.C_BH[row], self.past)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked(Advanced):
+    """The same with scores: logits before the tanh, aligned to `Recommender.items`."""
+
+    scores_BI: Floats
