@@ -1,6 +1,6 @@
 """Twitter-LDA (Zhao et al., ECIR 2011): exact, seeded, fast, with closed-form inference for new posts.
 
-    service = fit([("ann\ttwitter", "first text"), ...], TopicConfig(topics=60))
+    service = fit([("ann", "first text"), ...], TopicConfig(topics=60))
     theta_K = service.infer("a new text", counts_K)     # None = no known word
     service.save(path); TopicService.load(path)
 """

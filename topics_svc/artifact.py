@@ -47,7 +47,8 @@ def write(path: Path, arrays: Arrays, about: Mapping[str, object]) -> None:
     fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         packed = safetensors.numpy.save(arrays)
-        body = {**about, "format": FORMAT, "version": VERSION, "tokenizer": tokens.VERSION, "sha256": hashlib.sha256(packed).hexdigest()}
+        stamp = {"format": FORMAT, "version": VERSION, "tokenizer": tokens.VERSION, "sha256": hashlib.sha256(packed).hexdigest()}
+        body = {**about, **stamp}
         text = json.dumps({"checksum": hashlib.sha256(_canonical(body)).hexdigest(), **body}, ensure_ascii=False, indent=1)
         _write_through(fresh / ARRAYS, packed)
         _write_through(fresh / TEXT, text.encode())
@@ -80,16 +81,16 @@ def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
     path = Path(path)
     about = _read_text(path)
     if about.get("format") != FORMAT:
-        raise ArtifactError(f"{path / TEXT} is not of format {FORMAT!r} but {about.get('format')!r}; name a directory written by a topics fit")
+        raise ArtifactError(f"{path / TEXT} has format {about.get('format')!r}, not {FORMAT!r}; name what a topics fit wrote")
     version, tokenizer = about.get("version"), about.get("tokenizer")
     if version != VERSION:
-        raise ArtifactError(f"{path} has version {version!r}, this program reads {VERSION}; use the program that wrote it, or fit again")
+        raise ArtifactError(f"{path} has version {version!r}, this program reads {VERSION}; use the one that wrote it or fit again")
     if tokenizer != tokens.VERSION:
-        raise ArtifactError(f"{path} was made with tokenizer {tokenizer!r}, this program has {tokens.VERSION}; its words would differ: fit again")
+        raise ArtifactError(f"{path} was made with tokenizer {tokenizer!r}, this program has {tokens.VERSION}: fit again")
     checksum = about.pop("checksum", None)
     if checksum != hashlib.sha256(_canonical(about)).hexdigest():
         raise ArtifactError(f"{path / TEXT} was altered (its checksum differs); copy the artifact again or fit again")
-    return _read_arrays(path / ARRAYS, about["sha256"]), about
+    return _read_arrays(path / ARRAYS, str(about.get("sha256"))), about
 
 
 def _read_text(path: Path) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from topics_svc.arrays import Shorts
 from topics_svc.config import TopicConfig
 from topics_svc.gibbs import Sampler
 from topics_svc.lexicon import Corpus, Lexicon, read
@@ -23,7 +23,7 @@ class Fitted:
     lexicon: Lexicon
     corpus: Corpus
     estimates: Estimates
-    z_D: NDArray[np.int16]
+    z_D: Shorts
     likelihoods: tuple[float, ...]
 
 

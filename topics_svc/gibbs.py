@@ -15,13 +15,14 @@ The first sweep adds post after post to empty counts, which starts closer to a m
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
+from topics_svc.arrays import Bytes, Doubles, Ints, Longs, Raws, Shorts
+from topics_svc.compiled import compiled
 from topics_svc.config import TopicConfig
 from topics_svc.lexicon import Corpus
 
 _BLOCK = 1 << 16  # random numbers drawn at once: 512 KB, not 8 bytes for every token
+_UNIT = 2.0**-53
 _RESCALE = 8  # factors between two rescalings: 0.01**8 and 1e9**8 are far from the limits of float64
 
 
@@ -29,13 +30,13 @@ _RESCALE = 8  # factors between two rescalings: 0.01**8 and 1e9**8 are far from 
 class Counts:
     """The state of the chain: topic and switches of every post, and the counts they add up to."""
 
-    z_D: NDArray[np.int16]
-    y_N: NDArray[np.uint8]
-    n_VK: NDArray[np.int32]
-    n_K: NDArray[np.int64]
-    b_V: NDArray[np.int32]
-    c_AK: NDArray[np.int32]
-    totals: NDArray[np.int64]
+    z_D: Shorts
+    y_N: Bytes
+    n_VK: Ints
+    n_K: Longs
+    b_V: Ints
+    c_AK: Ints
+    totals: Longs
 
     @classmethod
     def empty(cls, corpus: Corpus, topics: int) -> "Counts":
@@ -79,7 +80,7 @@ class Sampler:
         first = 0
         for last in self._ends:
             drawn = int(corpus.starts_D[last] - corpus.starts_D[first]) + last - first
-            sweep_posts(
+            _posts(
                 corpus.words_N, corpus.starts_D, corpus.authors_D, first, last, self.bits.random_raw(drawn),
                 counts.z_D, counts.y_N, counts.n_VK, counts.n_K, counts.b_V, counts.c_AK, counts.totals, self._seen_V,
                 priors.alpha, priors.beta, priors.beta_background, priors.gamma,
@@ -97,101 +98,131 @@ def _blocks(corpus: Corpus) -> list[int]:
     return ends
 
 
-@njit(cache=True)
-def _unit(raw: int) -> float:
-    """A 64-bit number as a float64 in [0, 1)."""
-    return float(raw >> np.uint64(11)) * (1.0 / 9007199254740992.0)
-
-
-@njit(cache=True)
-def sweep_posts(  # noqa: ANN201
-    words_N, starts_D, authors_D, first, last, raws, z_D, y_N, n_VK, n_K, b_V, c_AK, totals, seen_V, alpha, beta, beta_b, gamma  # noqa: ANN001
-):
-    """Resample topic and switches of posts first..last-1 in place; `raws` has 1 + m numbers for each post."""
-    n_words, n_topics = n_VK.shape
-    vbeta, vbeta_b = n_words * beta, n_words * beta_b
-    weight_K, below_K, size_K = np.empty(n_topics), np.empty(n_topics), n_K.astype(np.float64)
+@compiled
+def _posts(
+    words_N: Ints, starts_D: Longs, authors_D: Ints, first: int, last: int, raws: Raws, z_D: Shorts, y_N: Bytes, n_VK: Ints,
+    n_K: Longs, b_V: Ints, c_AK: Ints, totals: Longs, seen_V: Ints, alpha: float, beta: float, beta_b: float, gamma: float,
+) -> None:  # fmt: skip
+    """Resample posts first..last-1 in place; `raws` has 1 + m numbers for each."""
+    weight_K, below_K, size_K = np.empty(len(n_K)), np.empty(len(n_K)), n_K.astype(np.float64)
     drawn = 0
     for d in range(first, last):
-        low, high, author, z = starts_D[d], starts_D[d + 1], authors_D[d], z_D[d]
-        if low == high:
-            drawn += 1  # no evidence: the post stays out of the counts
-            continue
-        if z < 0:  # first sweep: switches by a fair coin, nothing to take out
-            for n in range(low, high):
-                y_N[n] = raws[drawn + 1 + n - low] & np.uint64(1)
+        words, y, author = words_N[starts_D[d] : starts_D[d + 1]], y_N[starts_D[d] : starts_D[d + 1]], authors_D[d]
+        drawn += 1
+        if len(words) == 0:
+            continue  # no evidence: the post stays out of the counts
+        z, fresh = z_D[d], z_D[d] < 0
+        if fresh:
+            for n in range(len(words)):
+                y[n] = raws[drawn + n] & np.uint64(1)  # a fair coin; the lowest bit is not used otherwise
         else:
             c_AK[author, z] -= 1
-            for n in range(low, high):
-                if y_N[n] == 1:
-                    n_VK[words_N[n], z] -= 1
-                    size_K[z] -= 1.0
-        for k in range(n_topics):
+            _shift(words, y, z, -1, n_VK, size_K)
+        for k in range(len(weight_K)):
             weight_K[k] = c_AK[author, k] + alpha
-            below_K[k] = 1.0
-        factors = 0
-        for n in range(low, high):
-            if y_N[n] == 0:
-                continue
-            v = words_N[n]
-            above, under = beta + seen_V[v], vbeta + factors
-            seen_V[v] += 1
-            factors += 1
-            for k in range(n_topics):
-                weight_K[k] *= n_VK[v, k] + above
-                below_K[k] *= size_K[k] + under
-            if factors % _RESCALE == 0:
-                top = 0.0
-                for k in range(n_topics):
-                    weight_K[k] /= below_K[k]
-                    below_K[k] = 1.0
-                    top = max(top, weight_K[k])
-                for k in range(n_topics):
-                    weight_K[k] /= top
-        for n in range(low, high):
-            seen_V[words_N[n]] = 0
-        total = 0.0
-        for k in range(n_topics):
-            total += weight_K[k] / below_K[k]
-            weight_K[k] = total
-        mark = _unit(raws[drawn]) * total
-        z_new = 0
-        while z_new < n_topics - 1 and weight_K[z_new] <= mark:
-            z_new += 1
-        drawn += 1
-        z_D[d] = z_new
-        c_AK[author, z_new] += 1
-        for n in range(low, high):
-            if y_N[n] == 1:
-                n_VK[words_N[n], z_new] += 1
-                size_K[z_new] += 1.0
-        if z < 0:
-            for n in range(low, high):
-                if y_N[n] == 1:
-                    totals[1] += 1
-                else:
-                    totals[0] += 1
-                    b_V[words_N[n]] += 1
-        for n in range(low, high):
-            v = words_N[n]
-            if y_N[n] == 1:
-                n_VK[v, z_new] -= 1
-                size_K[z_new] -= 1.0
-                totals[1] -= 1
-            else:
-                b_V[v] -= 1
-                totals[0] -= 1
-            topical = (totals[1] + gamma) * (n_VK[v, z_new] + beta) * (totals[0] + vbeta_b)
-            background = (totals[0] + gamma) * (b_V[v] + beta_b) * (size_K[z_new] + vbeta)
-            if _unit(raws[drawn]) * (topical + background) < topical:
-                y_N[n] = 1
-                n_VK[v, z_new] += 1
-                size_K[z_new] += 1.0
-                totals[1] += 1
-            else:
-                y_N[n] = 0
-                b_V[v] += 1
-                totals[0] += 1
-            drawn += 1
-    for k in range(n_topics):
+        _weigh(words, y, n_VK, size_K, beta, seen_V, weight_K, below_K)
+        z = _draw(weight_K, raws[drawn - 1])
+        z_D[d] = z
+        c_AK[author, z] += 1
+        _shift(words, y, z, 1, n_VK, size_K)
+        if fresh:
+            _add_switches(words, y, b_V, totals)
+        _switches(words, y, z, raws[drawn:], n_VK, size_K, b_V, totals, beta, beta_b, gamma)
+        drawn += len(words)
+    for k in range(len(n_K)):
         n_K[k] = np.int64(size_K[k])
+
+
+@compiled
+def _shift(words: Ints, y: Bytes, z: int, by: int, n_VK: Ints, size_K: Doubles) -> None:
+    """Add or take away the topic words of a post."""
+    for n in range(len(words)):
+        if y[n] == 1:
+            n_VK[words[n], z] += by
+            size_K[z] += by
+
+
+@compiled
+def _add_switches(words: Ints, y: Bytes, b_V: Ints, totals: Longs) -> None:
+    """Count the switches of a post that was in no count."""
+    for n in range(len(words)):
+        totals[y[n]] += 1
+        if y[n] == 0:
+            b_V[words[n]] += 1
+
+
+@compiled
+def _weigh(
+    words: Ints, y: Bytes, n_VK: Ints, size_K: Doubles, beta: float, seen_V: Ints, weight_K: Doubles, below_K: Doubles
+) -> None:
+    """Multiply the word factors of every topic into `weight_K`; numerators and denominators apart, divided every 8 factors."""
+    n_topics, vbeta, factors = len(weight_K), n_VK.shape[0] * beta, 0
+    below_K[:] = 1.0
+    for n in range(len(words)):
+        if y[n] == 0:
+            continue
+        v = words[n]
+        above, under = beta + seen_V[v], vbeta + factors
+        seen_V[v] += 1
+        factors += 1
+        for k in range(n_topics):
+            weight_K[k] *= n_VK[v, k] + above
+            below_K[k] *= size_K[k] + under
+        if factors % _RESCALE == 0:
+            _rescale(weight_K, below_K)
+    for n in range(len(words)):
+        seen_V[words[n]] = 0
+    for k in range(n_topics):
+        weight_K[k] /= below_K[k]
+
+
+@compiled
+def _rescale(weight_K: Doubles, below_K: Doubles) -> None:
+    """Divide, and make the largest weight 1."""
+    top = 0.0
+    for k in range(len(weight_K)):
+        weight_K[k] /= below_K[k]
+        below_K[k] = 1.0
+        top = max(top, weight_K[k])
+    for k in range(len(weight_K)):
+        weight_K[k] /= top
+
+
+@compiled
+def _draw(weight_K: Doubles, raw: int) -> int:
+    """A topic in proportion to its weight; `weight_K` becomes the running sums."""
+    total = 0.0
+    for k in range(len(weight_K)):
+        total += weight_K[k]
+        weight_K[k] = total
+    mark, z = (raw >> np.uint64(11)) * _UNIT * total, 0
+    while z < len(weight_K) - 1 and weight_K[z] <= mark:
+        z += 1
+    return z
+
+
+@compiled
+def _switches(
+    words: Ints, y: Bytes, z: int, raws: Raws, n_VK: Ints, size_K: Doubles, b_V: Ints, totals: Longs,
+    beta: float, beta_b: float, gamma: float,
+) -> None:  # fmt: skip
+    """Resample the switch of every token of a post whose topic is `z`; both sides times both denominators, no division."""
+    vbeta, vbeta_b = n_VK.shape[0] * beta, n_VK.shape[0] * beta_b
+    for n in range(len(words)):
+        v, old = words[n], y[n]
+        totals[old] -= 1
+        if old == 1:
+            n_VK[v, z] -= 1
+            size_K[z] -= 1.0
+        else:
+            b_V[v] -= 1
+        topical = (totals[1] + gamma) * (n_VK[v, z] + beta) * (totals[0] + vbeta_b)
+        background = (totals[0] + gamma) * (b_V[v] + beta_b) * (size_K[z] + vbeta)
+        new = 1 if (raws[n] >> np.uint64(11)) * _UNIT * (topical + background) < topical else 0
+        y[n] = new
+        totals[new] += 1
+        if new == 1:
+            n_VK[v, z] += 1
+            size_K[z] += 1.0
+        else:
+            b_V[v] += 1

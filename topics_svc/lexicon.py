@@ -8,14 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from topics_svc.arrays import Ints, Longs
 from topics_svc.config import TopicConfig
 from topics_svc.errors import CorpusError, InputError
 from topics_svc.stop_words import LANGUAGES
 from topics_svc.tokens import tokens
 
-Ids = NDArray[np.int32]
 _FEW_POSTS = 20  # below this a large share of the posts says nothing about a word
 _BYTES_A_TOKEN = 16  # stated bound: word, new word, switch, random numbers
 
@@ -36,7 +35,7 @@ class Lexicon:
     def __len__(self) -> int:
         return len(self.words)
 
-    def ids(self, text: str) -> Ids:
+    def ids(self, text: str) -> Ints:
         """Numbers of the known words of `text` in their order, [m]; unknown words are dropped."""
         return np.array(self.list_ids(text), np.int32)
 
@@ -54,9 +53,9 @@ class Lexicon:
 class Corpus:
     """D posts as arrays: words_N of post d are [starts[d], starts[d + 1]), its author is authors_D[d]."""
 
-    words_N: Ids
-    starts_D: NDArray[np.int64]
-    authors_D: Ids
+    words_N: Ints
+    starts_D: Longs
+    authors_D: Ints
     n_words: int
     names: tuple[str, ...]
 
@@ -86,7 +85,7 @@ def read(posts: Iterable[tuple[str, str]], config: TopicConfig) -> tuple[Lexicon
     return lexicon, corpus
 
 
-def _none() -> Ids:
+def _none() -> Ints:
     return np.zeros(0, np.int32)
 
 
@@ -119,7 +118,7 @@ class _Raw:
             _check_memory(len(self.words), 0, 0, self.config)
 
 
-def _cut(raw: _Raw, config: TopicConfig) -> tuple[Lexicon, Ids]:
+def _cut(raw: _Raw, config: TopicConfig) -> tuple[Lexicon, Ints]:
     """The vocabulary, and new number by old (-1: cut)."""
     built_in = frozenset[str]().union(*(LANGUAGES[language] for language in config.stop_languages))
     most = max(config.max_share * len(raw.authors), _FEW_POSTS)
@@ -148,7 +147,7 @@ def _check_memory(n_tokens: int, n_words: int, n_authors: int, config: TopicConf
         )
 
 
-def flat(lists: Sequence[list[int]]) -> tuple[Ids, NDArray[np.int64]]:
+def flat(lists: Sequence[list[int]]) -> tuple[Ints, Longs]:
     """Lists of numbers as one array [N] and starts [B + 1]."""
     starts = np.zeros(len(lists) + 1, np.int64)
     np.cumsum([len(one) for one in lists], out=starts[1:])

@@ -11,35 +11,33 @@ Legend: V words, K topics, B posts, N their tokens.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
+from topics_svc.arrays import Doubles, Floats, Ints, Longs, Reals
+from topics_svc.compiled import compiled
 from topics_svc.errors import InputError
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
     """What a fit leaves: mean counts of the last sweeps and the priors; everything else follows from them."""
 
-    n_VK: NDArray[np.float64]
-    b_V: NDArray[np.float64]
-    posts_K: NDArray[np.float64]
+    n_VK: Doubles
+    b_V: Doubles
+    posts_K: Doubles
     alpha: float
     beta: float
     beta_background: float
     gamma: float
 
     @property
-    def phi_VK(self) -> NDArray[np.float64]:
-        """p(word | topic); columns sum to 1."""
-        return (self.n_VK + self.beta) / (self.n_VK.sum(0) + len(self.n_VK) * self.beta)
+    def phi(self) -> Doubles:
+        """p(word | topic), [V, K]; columns sum to 1."""
+        return np.asarray((self.n_VK + self.beta) / (self.n_VK.sum(0) + len(self.n_VK) * self.beta))
 
     @property
-    def background_V(self) -> NDArray[np.float64]:
-        """p(word | background); sums to 1."""
-        return (self.b_V + self.beta_background) / (self.b_V.sum() + len(self.b_V) * self.beta_background)
+    def background(self) -> Doubles:
+        """p(word | background), [V]; sums to 1."""
+        return np.asarray((self.b_V + self.beta_background) / (self.b_V.sum() + len(self.b_V) * self.beta_background))
 
     @property
     def pi(self) -> float:
@@ -49,11 +47,11 @@ class Estimates:
 
     def table(self) -> Floats:
         """L, [V, K] float32, row by row."""
-        ratio_VK = self.pi * self.phi_VK / ((1 - self.pi) * self.background_V[:, None])
+        ratio_VK = self.pi * self.phi / ((1 - self.pi) * self.background[:, None])
         return np.ascontiguousarray(np.log1p(ratio_VK), np.float32)
 
 
-def fold_in(table_VK: Floats, ids_N: NDArray[np.int32], counts_K: NDArray[np.floating] | None, alpha: float) -> Floats | None:
+def fold_in(table_VK: Floats, ids_N: Ints, counts_K: Reals | None, alpha: float) -> Floats | None:
     """Posterior of one post, [K] float32; None where it has no word.
 
     `counts_K`: the author's running soft counts, float32 or float64; None = every topic alike.
@@ -65,15 +63,15 @@ def fold_in(table_VK: Floats, ids_N: NDArray[np.int32], counts_K: NDArray[np.flo
     theta_K = np.empty(n_topics, np.float32)
     if counts_K is None:
         _one_without_counts(table_VK, ids_N, theta_K)
-    elif not isinstance(counts_K, np.ndarray) or counts_K.shape != (n_topics,):
-        raise _wrong_counts(counts_K, n_topics)
-    elif not _one(table_VK, ids_N, counts_K, alpha, theta_K):
+        return theta_K
+    shaped = isinstance(counts_K, np.ndarray) and counts_K.shape == (n_topics,)
+    if not shaped or not _one(table_VK, ids_N, counts_K, alpha, theta_K):
         raise _wrong_counts(counts_K, n_topics)
     return theta_K
 
 
 def fold_in_many(
-    table_VK: Floats, ids_N: NDArray[np.int32], starts_B: NDArray[np.int64], counts_BK: NDArray[np.floating] | None, alpha: float
+    table_VK: Floats, ids_N: Ints, starts_B: Longs, counts_BK: Reals | None, alpha: float
 ) -> Floats:
     """Posteriors of B posts, [B, K] float32; a post without a word gets zeros. Post b has the words [starts[b], starts[b + 1])."""
     n_posts, n_topics = len(starts_B) - 1, table_VK.shape[1]
@@ -92,8 +90,8 @@ def _wrong_counts(counts: object, n_topics: int) -> InputError:
     return InputError(f"running counts {counts!r:.200}; give an array of {n_topics} finite numbers of at least 0")
 
 
-@njit(cache=True, error_model="numpy", inline="always")
-def _finish(logs_K, theta_K):  # noqa: ANN001, ANN202
+@compiled
+def _finish(logs_K: Floats, theta_K: Floats) -> None:
     """Softmax of float32 logs into theta."""
     top = logs_K[0]
     for k in range(1, len(logs_K)):
@@ -108,17 +106,17 @@ def _finish(logs_K, theta_K):  # noqa: ANN001, ANN202
         theta_K[k] *= scale
 
 
-@njit(cache=True, inline="always")
-def _gather(table_VK, ids_N, low, high, logs_K):  # noqa: ANN001, ANN202
-    """Add the rows of the words; four partial sums would change the order, and with it the result of a permutation."""
+@compiled
+def _gather(table_VK: Floats, ids_N: Ints, low: int, high: int, logs_K: Floats) -> None:
+    """Add the rows of the words."""
     for n in range(low, high):
         v = ids_N[n]
         for k in range(len(logs_K)):
             logs_K[k] += table_VK[v, k]
 
 
-@njit(cache=True, inline="always")
-def _start(counts_K, alpha, logs_K):  # noqa: ANN001, ANN202
+@compiled
+def _start(counts_K: Reals, alpha: float, logs_K: Floats) -> bool:
     """Log prior up to a constant; False for counts that are none."""
     total = 0.0
     least = np.inf
@@ -132,15 +130,15 @@ def _start(counts_K, alpha, logs_K):  # noqa: ANN001, ANN202
     return True
 
 
-@njit(cache=True)
-def _one_without_counts(table_VK, ids_N, theta_K):  # noqa: ANN001, ANN202
+@compiled
+def _one_without_counts(table_VK: Floats, ids_N: Ints, theta_K: Floats) -> None:
     logs_K = np.zeros(len(theta_K), np.float32)
     _gather(table_VK, ids_N, 0, len(ids_N), logs_K)
     _finish(logs_K, theta_K)
 
 
-@njit(cache=True)
-def _one(table_VK, ids_N, counts_K, alpha, theta_K):  # noqa: ANN001, ANN202
+@compiled
+def _one(table_VK: Floats, ids_N: Ints, counts_K: Reals, alpha: float, theta_K: Floats) -> bool:
     logs_K = np.empty(len(theta_K), np.float32)
     if not _start(counts_K, alpha, logs_K):
         return False
@@ -149,8 +147,10 @@ def _one(table_VK, ids_N, counts_K, alpha, theta_K):  # noqa: ANN001, ANN202
     return True
 
 
-@njit(cache=True)
-def _many(table_VK, ids_N, starts_B, counts_BK, alpha, theta_BK):  # noqa: ANN001, ANN202
+@compiled
+def _many(
+    table_VK: Floats, ids_N: Ints, starts_B: Longs, counts_BK: Reals, alpha: float, theta_BK: Floats
+) -> int:
     """Index of the first post with wrong counts, -1 if all are right."""
     logs_K = np.empty(theta_BK.shape[1], np.float32)
     rows = len(counts_BK)

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from topics_svc import artifact
+from topics_svc.arrays import Doubles, Floats, Ints, Longs, Reals
 from topics_svc.config import TopicConfig
 from topics_svc.errors import ArtifactError, InputError
 from topics_svc.fitting import Progress, fit_corpus
 from topics_svc.lexicon import Lexicon, flat
-from topics_svc.posterior import Estimates, Floats, fold_in, fold_in_many
+from topics_svc.posterior import Estimates, fold_in, fold_in_many
 
+RunningCounts: TypeAlias = Reals | Sequence[Reals | None] | None
 _RELEVANCE = 0.6  # weight of log p(word | topic) against log lift (Sievert and Shirley, 2014)
 _PRIORS = ("alpha", "beta", "beta_background", "gamma")
 
@@ -34,8 +35,9 @@ class TopicService:
     """Topics with their words, frozen. Thread-safe: inference changes nothing."""
 
     def __init__(
-        self, config: TopicConfig, lexicon: Lexicon, estimates: Estimates, about: Mapping[str, Any], quality: Mapping[str, Any] | None = None
-    ) -> None:
+        self, config: TopicConfig, lexicon: Lexicon, estimates: Estimates, about: Mapping[str, Any],
+        quality: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         self.config = config
         self.lexicon = lexicon
         self.estimates = estimates
@@ -64,12 +66,12 @@ class TopicService:
     def save(self, path: Path) -> None:
         """Write the model to a directory, atomically; an artifact that is there is replaced."""
         text = {
-            **self._deciding(), "fingerprint": self.fingerprint, "config": self.config.as_dict(), "about": self.about, "quality": self.quality,
-            "word_posts": list(self.lexicon.posts), "stopped": list(self.lexicon.stopped),
+            **self._deciding(), "fingerprint": self.fingerprint, "config": self.config.as_dict(), "about": self.about,
+            "quality": self.quality, "word_posts": list(self.lexicon.posts), "stopped": list(self.lexicon.stopped),
         }  # fmt: skip
         artifact.write(Path(path), self._arrays(), text)
 
-    def infer(self, text: str, counts_K: NDArray[np.floating] | None = None) -> Floats | None:
+    def infer(self, text: str, counts_K: Reals | None = None) -> Floats | None:
         """Posterior over topics of one post, [K] float32 with sum 1; None = no evidence (no known word).
 
         `counts_K`: the author's running soft counts [K] as prior (c + alpha) / (sum c + K alpha); None = every topic alike.
@@ -77,12 +79,12 @@ class TopicService:
         """
         return self.infer_ids(self.lexicon.ids(text), counts_K)
 
-    def infer_ids(self, ids_N: NDArray[np.int32], counts_K: NDArray[np.floating] | None = None) -> Floats | None:
+    def infer_ids(self, ids_N: Ints, counts_K: Reals | None = None) -> Floats | None:
         """`infer` for word numbers of `self.lexicon`, int32 in [0, V); the numbers are not checked."""
         return fold_in(self._table_VK, ids_N, counts_K, self._alpha)
 
     def infer_many(
-        self, texts: Sequence[str], counts: NDArray[np.floating] | Sequence[NDArray[np.floating] | None] | None = None
+        self, texts: Sequence[str], counts: RunningCounts = None
     ) -> list[Floats | None]:
         """`infer` for B posts at once, in order; equal to B calls with these counts, which are not updated in between.
 
@@ -92,13 +94,13 @@ class TopicService:
         theta_BK = self.infer_ids_many(ids_N, starts_B, self._stacked(counts, len(texts)))
         return [row if starts_B[b + 1] > starts_B[b] else None for b, row in enumerate(theta_BK)]
 
-    def infer_ids_many(self, ids_N: NDArray[np.int32], starts_B: NDArray[np.int64], counts_BK: NDArray[np.floating] | None = None) -> Floats:
+    def infer_ids_many(
+        self, ids_N: Ints, starts_B: Longs, counts_BK: Reals | None = None
+    ) -> Floats:
         """`infer_many` for word numbers: post b has ids [starts[b], starts[b + 1]); [B, K], zeros = no evidence."""
         return fold_in_many(self._table_VK, ids_N, starts_B, counts_BK, self._alpha)
 
-    def _stacked(
-        self, counts: NDArray[np.floating] | Sequence[NDArray[np.floating] | None] | None, n_posts: int
-    ) -> NDArray[np.floating] | None:
+    def _stacked(self, counts: RunningCounts, n_posts: int) -> Reals | None:
         if counts is None or isinstance(counts, np.ndarray):
             return counts
         rows = [np.zeros(self.topics) if row is None else row for row in counts]
@@ -110,13 +112,13 @@ class TopicService:
         """The `n` words that say best what topic `k` is about, by relevance: frequent in it, and more so than elsewhere."""
         if not 0 <= k < self.topics:
             raise InputError(f"topic {k}; choose 0..{self.topics - 1}")
-        relevance_V = self._relevance_VK()[:, k]
+        relevance_V = self._relevance()[:, k]
         best = np.argsort(-relevance_V, kind="stable")[:n]
         return [self.lexicon.words[v] for v in best if self.estimates.n_VK[v, k] > 0]
 
-    def _relevance_VK(self) -> NDArray[np.float64]:
+    def _relevance(self) -> Doubles:
         """0.6 log p(w | k) + 0.4 log (p(w | k) / p(w)), [V, K]."""
-        phi_VK = self.estimates.phi_VK
+        phi_VK = self.estimates.phi
         all_V = self.estimates.n_VK.sum(1) + self.estimates.b_V
         overall_V = (all_V + 1e-12) / (all_V.sum() + 1e-12)
         return np.asarray(np.log(phi_VK) - (1 - _RELEVANCE) * np.log(overall_V)[:, None])

@@ -16,14 +16,17 @@ _TEXT = {
         "pero por porque que qué se si sin sobre son su sus sí también te tu un una uno y ya yo"
     ),
     "fr": (
-        "a ai au aux avec c'est ce ces cette dans de des du elle en est et eu il ils j'ai je la le les leur lui ma mais me mon ne nous on ou "
-        "où par pas plus pour qu que qui sa se ses son sont sur ta te tu un une vous y à été être"
+        "a ai au aux avec c'est ce ces cette dans de des du elle en est et eu il ils j'ai je la le les leur lui ma mais me "
+        "mon ne nous on ou où par pas plus pour qu que qui sa se ses son sont sur ta te tu un une vous y à été être"
     ),
     "it": (
         "a ad al alla anche che chi ci come con da dal del della di e ed gli ha ho i il in io la le lo ma mi nel nella non o per "
         "più quando questo se sei si sono su suo ti tra tu un una è"
     ),
-    "nl": "aan als bij dat de den der die dit een en er had heb het hij hoe ik in is je maar me met mijn naar niet nog of om ook op te tot u uit van voor was wat we wel ze zich zijn",
+    "nl": (
+        "aan als bij dat de den der die dit een en er had heb het hij hoe ik in is je maar me met mijn naar niet nog of om ook "
+        "op te tot u uit van voor was wat we wel ze zich zijn"
+    ),
     "pt": (
         "a ao aos as até com como da das de do dos e ela ele em era essa esse está eu foi há isso já lhe mais mas me meu muito na nas "
         "no nos não o os ou para pela pelo por que quem se sem ser seu sua são também te tem um uma você à é"

@@ -3,7 +3,8 @@
 What is dropped: URLs, e-mail addresses, mentions with their retweet mark ("RT @x:"), punctuation, tokens above 64 characters.
 What is kept: words (case-folded, NFKC, possessive 's removed, "soooo" -> "soo"), contractions ("don't"), numbers ("1,000"), acronyms
 ("u.s"), hashtags ("#tag"), cashtags ("$aapl"), emoji (one token each, without skin tone), and for scripts without
-spaces character n-grams: pairs for Han, Hiragana and long Hangul-free runs, triples for Thai, Lao, Khmer and Myanmar; Katakana runs are loan words and stay whole.
+spaces character n-grams: pairs for Han and Hiragana, triples for Thai, Lao, Khmer and Myanmar; Katakana runs are loan
+words and stay whole.
 
 ASCII text takes a shorter way with the same result, which a property test holds.
 """
@@ -14,7 +15,7 @@ import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 from topics_svc.errors import InputError
 
@@ -35,7 +36,7 @@ _NOISE = (
     r"|(?<![a-z0-9.+_-])[a-z0-9.+_-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}"
     r"|(?:\b(?:rt|via)[ ]{1,3})?@WORD+:?"
 )
-_TOKEN = (
+_WORDS = (
     r"#DIGIT*LETTERWORD*|\$[a-z]{1,6}(?!ALNUM)"
     r"|(?<!ALNUM)(?:[a-z]\.){2,8}"
     r"|[0-9]+(?:[.,][0-9]+)+(?!ALNUM)"
@@ -56,10 +57,10 @@ def _filled(template: str, classes: dict[str, str]) -> str:
 
 
 _noise_ascii = re.compile(_filled(_NOISE, _ASCII)).sub
-_tokens_ascii = re.compile(_filled(_TOKEN, _ASCII)).findall
+_tokens_ascii = re.compile(_filled(_WORDS, _ASCII)).findall
 _noise_any = regex.compile(_filled(_NOISE, _UNICODE), regex.V1).sub
 _tokens_any: Callable[[str], list[str]] = regex.compile(
-    rf"{_EMOJI}|{_filled(_TOKEN, _UNICODE)}|[{_PAIRS}々ー]+|[{_TRIPLES}\p{{M}}]+|[{_KATAKANA}]+", regex.V1
+    rf"{_EMOJI}|{_filled(_WORDS, _UNICODE)}|[{_PAIRS}々ー]+|[{_TRIPLES}\p{{M}}]+|[{_KATAKANA}]+", regex.V1
 ).findall
 _apostrophes = str.maketrans("\u2019\u02bc\u2018\uff07", "''''")
 _invisible = regex.compile(r"[\u00AD\u061C\u200B\u200E\u200F\u202A-\u202E\u2060\u2066-\u2069\uFEFF]").sub
@@ -71,7 +72,7 @@ _is_emoji = regex.compile(_EMOJI, regex.V1).match
 _in_pairs = regex.compile(rf"[{_PAIRS}]").match
 _in_triples = regex.compile(rf"[{_TRIPLES}]").match
 _graphemes: Callable[[str], list[str]] = regex.compile(r"\X").findall
-_hashtag = regex.compile(r"[#＃]([\p{L}\p{M}\p{N}_]{2,})")
+_hashtag = regex.compile(r"#([\p{L}\p{M}\p{N}_]{2,})")
 _humps: Callable[[str], list[str]] = regex.compile(r"\p{Lu}+(?!\p{Ll})|\p{Lu}?[\p{Ll}\p{M}\p{Lo}]+|\p{N}+").findall
 
 
