@@ -132,9 +132,9 @@ class Recommender:
 
     def _place_user(self, name: str) -> int:
         known = len(self.users)
-        mean_k = self._mean_user()
         placed = self.users.use(name)
         if placed.is_new:
+            mean_k = (self._user_sum_k / max(1, known)).to(self.network.dtype)
             if placed.row < known:
                 self._user_sum_k -= self.network.E_user.detach()[placed.row]
                 self.moments.forget("E_user", placed.row)

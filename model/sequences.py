@@ -79,10 +79,11 @@ def _batch(users: Sequence[History], config: ModelConfig, dtype: torch.dtype, de
         flat = np.concatenate([item_BT[:count, start + step] for step, count in enumerate(active)])
         (target_N,) = np.nonzero(flat != _NO_TARGET)
         past = min(start, config.past)
-        windows.append(Window(
-            x_BTM[:, start:stop].to(device), g_BT[:, start:stop].to(device),
-            _weights(x_BTM, start, stop, past, config.past).to(device), past, active, torch.from_numpy(flat[target_N]).to(device), torch.from_numpy(target_N).to(device),
-        ))  # fmt: skip
+        weights_BTS = _weights(x_BTM, start, stop, past, config.past)
+        items_N = torch.from_numpy(flat[target_N])
+        parts = (x_BTM[:, start:stop], g_BT[:, start:stop], weights_BTS, items_N, torch.from_numpy(target_N))
+        x, g, weights, items, target = (one.to(device) for one in parts)
+        windows.append(Window(x, g, weights, past, active, items, target))
     user_B = torch.tensor([one.user for one in users], device=device)
     return Sequences(user_B, tuple(windows), sum(len(one.item_N) for one in windows), int(lengths.sum()))
 
