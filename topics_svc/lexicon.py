@@ -13,7 +13,7 @@ from topics_svc.arrays import Ints, Longs
 from topics_svc.config import TopicConfig
 from topics_svc.errors import CorpusError, InputError
 from topics_svc.stop_words import LANGUAGES
-from topics_svc.tokens import tokens
+from topics_svc.tokens import Memo, chunks, of_chunk, tokens
 
 _FEW_POSTS = 20  # below this a large share of the posts says nothing about a word
 _BYTES_A_TOKEN = 16  # stated bound: word, new word, switch, random numbers
@@ -28,21 +28,30 @@ class Lexicon:
     stopped: tuple[str, ...] = ()
     split_hashtags: bool = False
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    _remembered: Memo[tuple[int, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_ids", {word: number for number, word in enumerate(self.words)})
+        object.__setattr__(self, "_remembered", Memo(self._of_chunk))
 
     def __len__(self) -> int:
         return len(self.words)
 
     def ids(self, text: str) -> Ints:
         """Numbers of the known words of `text` in their order, [m]; unknown words are dropped."""
-        return np.array(self.list_ids(text), np.int32)
+        return np.fromiter(self.list_ids(text), np.int32)
 
     def list_ids(self, text: str) -> list[int]:
         """The same as a list."""
-        get = self._ids.get
-        return [number for word in tokens(text, split_hashtags=self.split_hashtags) if (number := get(word)) is not None]
+        remembered = self._remembered
+        numbers: list[int] = []
+        for chunk in chunks(text, split_hashtags=self.split_hashtags):
+            numbers += remembered[chunk]
+        return numbers
+
+    def _of_chunk(self, chunk: str) -> tuple[int, ...]:
+        ids = self._ids
+        return tuple(ids[word] for word in of_chunk(chunk) if word in ids)
 
     def id(self, word: str) -> int | None:
         """Number of a word, None when it is unknown."""

@@ -6,14 +6,15 @@ What is kept: words (case-folded, NFKC, possessive 's removed, "soooo" -> "soo")
 spaces character n-grams: pairs for Han and Hiragana, triples for Thai, Lao, Khmer and Myanmar; Katakana runs are loan
 words and stay whole.
 
-ASCII text takes a shorter way with the same result, which a property test holds.
+Text is cleaned and cut at white space; the tokens of a chunk are remembered, because posts repeat their words. ASCII chunks take a
+simpler pattern with the same result, which a property test holds.
 """
 
 import html
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import lru_cache
+from typing import TypeVar
 
 import regex  # type: ignore[import-untyped]
 
@@ -21,6 +22,8 @@ from topics_svc.errors import InputError
 
 VERSION = 1
 LONGEST = 64  # characters of a token; longer ones are encoded data, not words
+_REMEMBERED = 1 << 17  # chunks; about 20 MB
+_Made = TypeVar("_Made")
 _PAIRS = r"\p{Han}\p{Hiragana}"
 _TRIPLES = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _KATAKANA = r"\p{Katakana}\u30FC"
@@ -34,7 +37,7 @@ _NOISE = (
     r"\bhttps?\b[!-~]*|\bwww\.[!-~]+"
     r"|(?<![a-z0-9.-])(?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,18}/[!-~]*"
     r"|(?<![a-z0-9.+_-])[a-z0-9.+_-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}"
-    r"|(?:\b(?:rt|via)[ ]{1,3})?@WORD+:?"
+    r"|@WORD+:?"
 )
 _WORDS = (
     r"#DIGIT*LETTERWORD*|\$[a-z]{1,6}(?!ALNUM)"
@@ -64,6 +67,7 @@ _tokens_any: Callable[[str], list[str]] = regex.compile(
 ).findall
 _apostrophes = str.maketrans("\u2019\u02bc\u2018\uff07", "''''")
 _invisible = regex.compile(r"[\u00AD\u061C\u200B\u200E\u200F\u202A-\u202E\u2060\u2066-\u2069\uFEFF]").sub
+_retweet = re.compile(r"\b(?:rt|via)\s{1,3}@").sub
 _surrogates = re.compile("[\ud800-\udfff]").sub
 _joiners = regex.compile(r"[\u200C\u200D]").sub
 _tones = regex.compile(r"[\uFE0F\p{EMod}]").sub
@@ -76,49 +80,61 @@ _hashtag = regex.compile(r"#([\p{L}\p{M}\p{N}_]{2,})")
 _humps: Callable[[str], list[str]] = regex.compile(r"\p{Lu}+(?!\p{Ll})|\p{Lu}?[\p{Ll}\p{M}\p{Lo}]+|\p{N}+").findall
 
 
+class Memo(dict[str, _Made]):
+    """Chunk to what is made of it, remembered: posts repeat their words. Bounded; safe among threads."""
+
+    def __init__(self, make: Callable[[str], _Made]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, chunk: str) -> _Made:
+        made = self._make(chunk)
+        if len(chunk) <= LONGEST and "/" not in chunk:  # URLs do not come twice
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[chunk] = made
+        return made
+
+
 def tokens(text: str, *, split_hashtags: bool = False) -> list[str]:
     """The tokens of `text` in their order, [n]; empty where there is nothing to keep.
 
     `split_hashtags` adds the words of a CamelCase or under_scored hashtag after the hashtag itself.
     Raises InputError for anything but a string. Lone surrogates count as spaces.
     """
+    return [word for chunk in chunks(text, split_hashtags=split_hashtags) for word in _remembered[chunk]]
+
+
+def chunks(text: str, *, split_hashtags: bool = False) -> list[str]:
+    """`text` cleaned and cut at white space; no token reaches over the edge of a chunk."""
     if not isinstance(text, str):
         raise InputError(f"text is {text!r:.80} ({type(text).__name__}); pass a str")
     if split_hashtags and "#" in text:
         text = _hashtag.sub(_with_parts, text)
     if "&" in text:
         text = html.unescape(text)
-    if text.isascii():
-        return _of_ascii(text.lower())
-    return _of_any(text)
+    text = text.lower() if text.isascii() else _folded(text)
+    if "@" in text:
+        text = _retweet("@", text)
+    return text.split()
 
 
-def _of_ascii(text: str) -> list[str]:
-    if _may_have_noise(text):
-        text = _noise_ascii(" ", text)
-    return [word for raw in _tokens_ascii(text) if (word := _word(raw))]
+def of_chunk(chunk: str) -> tuple[str, ...]:
+    """The tokens of one chunk."""
+    plain = chunk.isascii()
+    if "/" in chunk or "@" in chunk or "http" in chunk or "www." in chunk:
+        chunk = (_noise_ascii if plain else _noise_any)(" ", chunk)
+    if plain:
+        return tuple(word for raw in _tokens_ascii(chunk) if (word := _word(raw)))
+    return tuple(word for raw in _tokens_any(chunk) for word in _of_run(raw) if word)
 
 
-def _of_any(text: str) -> list[str]:
-    """The way for any text; also right, only slower, for ASCII."""
+def _folded(text: str) -> str:
+    """Compatibility forms, case and invisible characters evened out."""
     text = unicodedata.normalize("NFKC", _surrogates(" ", text)).translate(_apostrophes)
-    text = _invisible("", unicodedata.normalize("NFKC", text.casefold()))
-    if _may_have_noise(text):
-        text = _noise_any(" ", text)
-    found: list[str] = []
-    for raw in _tokens_any(text):
-        if raw.isascii() and "\u20e3" not in raw:
-            found.append(_word(raw))
-        else:
-            found.extend(_of_run(raw))
-    return [word for word in found if word]
+    return str(_invisible("", unicodedata.normalize("NFKC", text.casefold())))
 
 
-def _may_have_noise(text: str) -> bool:
-    return "/" in text or "@" in text or "http" in text or "www." in text
-
-
-@lru_cache(maxsize=1 << 16)
 def _word(raw: str) -> str:
     """One raw match as its token: no final 's or dot, runs of three or more equal letters as two; "" if too long."""
     word = raw.removesuffix("'s").rstrip(".")
@@ -147,3 +163,6 @@ def _grams(parts: list[str], size: int) -> list[str]:
 def _with_parts(found: "regex.Match[str]") -> str:
     parts = _humps(found.group(1))
     return f"{found.group(0)} {' '.join(parts)}" if len(parts) > 1 else found.group(0)
+
+
+_remembered: Memo[tuple[str, ...]] = Memo(of_chunk)
