@@ -69,6 +69,7 @@ class Pump:
         self._read_at: dict[Source, float] = {}
         self._committed_at = time.monotonic()
         self._stopped = False
+        self._settled_at = 0.0
         self.on_commit: Callable[[], Awaitable[None]] | None = None
 
     async def put(self, record: Post | Interaction | DeadLetter, origin: Origin) -> None:
@@ -79,6 +80,8 @@ class Pump:
             self._origins[record.source] = origin
             if isinstance(record, Interaction):
                 self._read_at[record.source] = time.monotonic()
+            if self.aligner.drained:
+                self._settled_at = time.monotonic() + self._settings.worker.settle_ms / 1000
             self.aligner.put(record)
             await self._pump()
 
@@ -98,6 +101,8 @@ class Pump:
             self._torch.shutdown()
 
     async def _pump(self) -> None:
+        if time.monotonic() < self._settled_at:
+            return
         # After an error of ours nothing more is committed: the next worker starts at the last commit.
         self._stopped = True
         await self._release()

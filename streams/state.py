@@ -51,7 +51,7 @@ class Users:
         self._users: dict[str, User] = {}
         self._dirty_users: set[str] = set()
         self._dirty_windows: set[str] = set()
-        self._loaded_steps: dict[str, dict[int, tuple[int, bytes]]] = {}
+        self._loaded_steps: dict[str, dict[int, bytes]] = {}
 
     def __len__(self) -> int:
         return len(self._users)
@@ -116,7 +116,7 @@ class Users:
             raise ValueError(f"row version {value[0]}, known is {_VERSION}")
         if key[:1] == b"s":
             number = int.from_bytes(value[1:5], "little")
-            self._loaded_steps.setdefault(key[2:].decode(), {})[key[1]] = (number, value)
+            self._loaded_steps.setdefault(key[2:].decode(), {})[number] = value
         elif key[:1] == b"w":
             _read_window(self[key[1:].decode()], value)
         else:
@@ -127,26 +127,27 @@ class Users:
         hidden = self._config.hidden
         h_H = np.frombuffer(body, np.float16, hidden).astype(np.float32)
         C_H = np.frombuffer(body, np.float32, hidden, 2 * hidden).copy()
-        empty = Memory.empty(self._config)
-        user.memory = Memory(h_H, C_H, empty.past_x, empty.past_h, fields["steps"])
+        # The past stays that of the artifact until `finish` lays the loaded steps over it; a log may hold a row many times.
+        user.memory = Memory(h_H, C_H, user.memory.past_x, user.memory.past_h, fields["steps"])
         user.last_at, user.owned = fields["last_at"], fields["owned"]
         user.listed = None if fields["listed"] is None else tuple(fields["listed"])
 
     def finish(self) -> None:
         """Join the loaded steps to their users' memories."""
-        for name, slots in self._loaded_steps.items():
+        for name, loaded in self._loaded_steps.items():
             user = self[name]
-            steps = user.memory.steps
-            # A slot of an older ring cannot be there: rows of one user are written in one transaction.
-            wanted = [slots[number % self._config.past] for number in range(max(0, steps - self._config.past), steps)]
-            past = [_read_step(value, self._config) for _, value in wanted]
-            user.memory = Memory(
-                user.memory.h_H,
-                user.memory.C_H,
-                np.array([x for x, _ in past], np.float16).reshape(len(past), -1),
-                np.array([h for _, h in past], np.float16).reshape(len(past), -1),
-                steps,
-            )
+            memory, steps = user.memory, user.memory.steps
+            # Steps up to `rowed_steps` are those of the artifact: only `finish` moves that mark while rows are loaded.
+            known = {user.rowed_steps - back: -back for back in range(1, len(memory.past_x) + 1)}
+            past = []
+            for number in range(max(0, steps - self._config.past), steps):
+                if number in loaded:
+                    past.append(_read_step(loaded[number], self._config))
+                else:
+                    past.append((memory.past_x[known[number]], memory.past_h[known[number]]))
+            past_x = np.array([x for x, _ in past], np.float16).reshape(len(past), -1)
+            past_h = np.array([h for _, h in past], np.float16).reshape(len(past), -1)
+            user.memory = Memory(memory.h_H, memory.C_H, past_x, past_h, steps)
             user.rowed_steps = steps
         self._loaded_steps.clear()
 

@@ -29,7 +29,7 @@ from streams.telemetry import Telemetry
 from streams.web import Web
 
 _logger = logging.getLogger(__name__)
-_TICK_SECONDS = 0.02
+_TICK_SECONDS = 0.005
 _LOOK_SECONDS = 0.5
 
 
@@ -102,11 +102,13 @@ class Worker:
 
     # ---- time ----
 
-    async def _tick(self) -> None:
-        """Tell the aligner which partitions are idle, and let the pump go on."""
+    async def _ticks(self) -> None:
+        """Tell the aligner which partitions are idle, and let the pump go on; a record's own arrival cannot do that."""
         try:
-            await self._mark_idle()
-            await self._pump.tick()
+            while not self._app.should_stop:
+                await self._mark_idle()
+                await self._pump.tick()
+                await asyncio.sleep(_TICK_SECONDS)
         except Exception as error:
             self._fail(error)
             raise
@@ -163,7 +165,7 @@ class Worker:
         )
         topic = app.topic(*self._settings.input_topics(), key_serializer="raw", value_serializer="raw")
         app.agent(topic, name=f"{kafka.group}-line")(self._agent)
-        app.timer(_TICK_SECONDS)(self._tick)
+        app.task(self._ticks)
         app.timer(_LOOK_SECONDS)(self._look)
         app.on_partitions_assigned.connect(self._on_assigned, weak=False)  # type: ignore[arg-type] # as below
         # Faust's type of a handler wants a parameter that its own signals do not send by position.

@@ -58,6 +58,11 @@ class Place:
         """What `train` wrote."""
         return self.folder / "artifact"
 
+    @property
+    def worker_log(self) -> Path:
+        """What the worker said."""
+        return self.folder / "worker.log"
+
     def broker(self, port: int = DEFAULT_PORT) -> Broker:
         """The demo's own broker."""
         return Broker(self.folder / "kafka", port)
@@ -119,7 +124,8 @@ def _run(place: Place, console: Console, world: synth.World, rate: int) -> None:
         _replay(place, settings, metrics, rate, console)
     console.print(metrics.table())
     _show_lists(place, settings, console)
-    console.print(f"Kafka {bootstrap}   telemetry {metrics.url}/metrics   ready {metrics.url}/readyz   files {place.folder}")
+    for what, where in (("Kafka", bootstrap), ("telemetry", f"{metrics.url}/metrics"), ("files", place.folder)):
+        console.print(f"{what:10} {where}", soft_wrap=True)
 
 
 @contextmanager
@@ -198,15 +204,18 @@ class Metrics:
 def _start_worker(place: Place, settings: Settings) -> Metrics:
     port = settings.worker.port if settings.worker.port and is_free(settings.worker.port) else free_port()
     command = [_CROSSNET, "worker", "--artifacts", str(place.artifact), "--bootstrap", settings.kafka.bootstrap]
-    log = place.folder / "worker.log"
-    process = place.worker().start([*command, "--from", "earliest", "--port", str(port)], log)
+    process = place.worker().start([*command, "--from", "earliest", "--port", str(port)], place.worker_log)
     metrics = Metrics(port)
     if process is None or not within(_READY_SECONDS, lambda: process.poll() is not None or metrics.ready()):
-        raise click.ClickException(f"the worker is not ready after {_READY_SECONDS:.0f} s; see {log}")
+        raise click.ClickException(f"the worker is not ready after {_READY_SECONDS:.0f} s; see {place.worker_log}")
     if process.poll() is not None:
-        said = log.read_text("utf-8", errors="replace").strip().splitlines() or ["nothing"]
-        raise click.ClickException(f"the worker ended with code {process.returncode}; it said: {said[-1]}; see {log}")
+        raise _worker_gone(place)
     return metrics
+
+
+def _worker_gone(place: Place) -> click.ClickException:
+    said = place.worker_log.read_text("utf-8", errors="replace").strip().splitlines() or ["nothing"]
+    return click.ClickException(f"the worker is gone; its last words: {said[-1]}; all of them are in {place.worker_log}")
 
 
 def _replay(place: Place, settings: Settings, metrics: Metrics, rate: int, console: Console) -> None:
@@ -215,15 +224,17 @@ def _replay(place: Place, settings: Settings, metrics: Metrics, rate: int, conso
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603
     try:
         while not _ended(process, _LOOK_SECONDS):
+            if place.worker().running() is None:
+                raise _worker_gone(place)
             metrics.read()
-            console.print(metrics.line())
+            console.print(metrics.line(), soft_wrap=True)
         if process.returncode:
             raise click.ClickException(f"`crossnet replay` ended with code {process.returncode}; run it alone: {' '.join(command)}")
     finally:
         process.kill()
         said, _ = process.communicate()
     _drain(metrics, int(json.loads(said)["records"]))
-    console.print(metrics.line())
+    console.print(metrics.line(), soft_wrap=True)
 
 
 def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -49,9 +49,12 @@ def command(
             console.print(f"topics: sweep {number}, log-likelihood {likelihood:.4g}, {tokens_per_second / 1e6:.1f} M tokens/s")
 
     def epoch(report: EpochReport) -> None:
+        validation = ""
+        if report.validation_loss is not None:
+            validation = f"validation loss {report.validation_loss:.4f}, HR@10 {report.validation_hr:.4f}, "
         console.print(
-            f"model: epoch {report.epoch}, loss {report.loss:.4f}, validation loss {report.validation_loss:.4f}, "
-            f"validation HR@100 {report.validation_hr:.4f}, {report.events_per_second:,.0f} events/s"
+            f"model: epoch {report.epoch}, loss {report.loss:.4f}, {validation}{report.events_per_second:,.0f} events/s, "
+            f"{report.seconds_left:.0f} s left"
         )
 
     def pass_over(parts: Iterator[Part], total: int) -> Iterator[Part]:
