@@ -1,0 +1,63 @@
+"""Lessons as values and as bytes."""
+
+import numpy as np
+import pytest
+
+from model import Lesson, ModelError
+from tests.model.small import Stream, recommender, small
+
+
+@pytest.mark.parametrize("topics", [4, 0])
+def test_bytes_give_the_same_lesson_back(topics: int) -> None:
+    """Every field survives to the last bit, names in any script and models without topics included."""
+    stream = Stream(recommender(small(topics=topics, dtype="float32")))
+    stream.lesson(("ann", "ünal"))
+    lesson = stream.lesson(("ann", "ünal"), ("v1", "動画"))
+    again = Lesson.from_bytes(lesson.to_bytes())
+    assert (lesson.users, lesson.items, lesson.at) == (again.users, again.items, again.at)
+    for name in ("x_BM", "g_B", "h_BH", "C_BH", "h_A_BH"):
+        np.testing.assert_array_equal(getattr(lesson, name), getattr(again, name))
+    assert lesson.to_bytes() == again.to_bytes()
+
+
+def test_learning_from_bytes_is_learning() -> None:
+    """A replayed log of lessons gives the same weights, moments, ids and statistics, bit for bit."""
+    live, replayed = recommender(small(dtype="float32")), recommender(small(dtype="float32"))
+    stream = Stream(live)
+    log = []
+    for users in (("ann", "bob"), ("new", "cid"), ("bob",), ("newer", "new", "ann")):
+        lesson = stream.lesson(users)
+        log.append(lesson.to_bytes())
+        live.learn(lesson)
+    for value in log:
+        replayed.learn(Lesson.from_bytes(value))
+    assert live.state_hash() == replayed.state_hash()
+
+
+def test_a_lesson_holds_what_was_before_the_step() -> None:
+    """h and C are those of the memories that went into the wave."""
+    stream = Stream(recommender())
+    stream.lesson(("ann",))
+    before = stream.memories["ann"]
+    lesson = stream.lesson(("ann",))
+    np.testing.assert_array_equal(before.h_H, lesson.h_BH[0])
+    np.testing.assert_array_equal(before.C_H, lesson.C_BH[0])
+
+
+def test_broken_bytes_are_refused() -> None:
+    """A lesson cut at any byte, lengthened, or of another version is a ModelError."""
+    value = Stream(recommender()).lesson(("ann", "bob")).to_bytes()
+    for size in range(len(value)):
+        with pytest.raises(ModelError):
+            Lesson.from_bytes(value[:size])
+    with pytest.raises(ModelError, match="should have"):
+        Lesson.from_bytes(value + b"x")
+    with pytest.raises(ModelError, match="version 2"):
+        Lesson.from_bytes(value[:1] + b"\2" + value[2:])
+
+
+def test_parts_of_different_length_are_refused() -> None:
+    """A lesson needs one item for each user."""
+    lesson = Stream(recommender()).lesson(("ann", "bob"))
+    with pytest.raises(ModelError, match="one of each"):
+        Lesson(lesson.users, ("v1",), lesson.x_BM, lesson.g_B, lesson.h_BH, lesson.C_BH, lesson.h_A_BH, lesson.at)
