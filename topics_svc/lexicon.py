@@ -6,6 +6,7 @@ Words are sorted by posts (most first), ties by code points, so that the numberi
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
@@ -160,4 +161,4 @@ def flat(lists: Sequence[list[int]]) -> tuple[Ints, Longs]:
     """Lists of numbers as one array [N] and starts [B + 1]."""
     starts = np.zeros(len(lists) + 1, np.int64)
     np.cumsum([len(one) for one in lists], out=starts[1:])
-    return np.fromiter((number for one in lists for number in one), np.int32, int(starts[-1])), starts
+    return np.fromiter(chain.from_iterable(lists), np.int32, int(starts[-1])), starts
