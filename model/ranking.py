@@ -21,6 +21,8 @@ def top_k(scores_I: Scores, k: int, excluded: Sequence[int]) -> list[int]:
     allowed = np.ones(len(scores_I), bool)
     allowed[np.asarray(excluded, np.intp)] = False
     rows = np.flatnonzero(allowed)
+    if k <= 0:
+        return []
     if len(rows) > k:
         # Everything equal to the k-th stays in, so that equals are cut by row and not by chance.
         border = np.partition(scores_I[rows], len(rows) - k)[len(rows) - k]

@@ -1,7 +1,7 @@
 """ALGORITHMS 7.1 written out in plain loops and float64, one number at a time: what every faster path is compared with."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from model import ModelConfig, Step
 
 Array = NDArray[np.float64]
-Weights = dict[str, Array]
+Weights = Mapping[str, NDArray[np.floating]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ def sigmoid(a: float) -> float:
     return 1 / (1 + math.exp(-a))
 
 
-def dot(a: Sequence[float] | Array, b: Sequence[float] | Array) -> float:
+def dot(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     """Sum of products."""
     return sum(float(p) * float(q) for p, q in zip(a, b, strict=True))
 
 
 def pooled(x: Array, weights: Weights, user: int, config: ModelConfig) -> Array:
     """Eq. 1, 2: the columns x_j Y_j and e_u, then each of them, and each pair of them."""
-    columns = [float(x[j]) * weights["Y"][j] for j in range(len(x))] + [weights["E_user"][user]]
+    columns: list[NDArray[np.floating]] = [float(x[j]) * weights["Y"][j] for j in range(len(x))] + [weights["E_user"][user]]
     v = np.zeros(config.factors)
     for column in columns:
         v += column

@@ -1,7 +1,7 @@
 """Small models and sequences that hold every awkward case."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -12,9 +12,9 @@ USERS = ("ann", "bob", "cid")
 ITEMS = tuple(f"v{row}" for row in range(7))
 
 
-def small(**changes: Any) -> ModelConfig:
+def small(**changes: object) -> ModelConfig:
     """The small config with changes."""
-    return replace(SMALL, **changes)
+    return replace(SMALL, **cast(dict[str, Any], changes))
 
 
 def recommender(config: ModelConfig = SMALL, seed: int = 1) -> Recommender:

@@ -35,7 +35,7 @@ def test_learning_from_bytes_is_learning() -> None:
 
 
 def test_a_lesson_holds_what_was_before_the_step() -> None:
-    """h and C are those of the memories that went into the wave."""
+    """Its h and C are those of the memories that went into the wave."""
     stream = Stream(recommender())
     stream.lesson(("ann",))
     before = stream.memories["ann"]

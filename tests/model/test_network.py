@@ -15,7 +15,7 @@ _PRECISE: dict[str, Any] = {"rtol": 0, "atol": 1e-10}
 _ABLATIONS: list[dict[str, Any]] = [{}, {"second_order": False}, {"attention": False}, {"time_gates": False}]
 
 
-def _both(**changes: Any) -> list[tuple[Any, plain.PlainStep]]:
+def _both(**changes: object) -> list[tuple[Any, plain.PlainStep]]:
     config = small(**changes)
     one = recommender(config)
     steps = awkward(config)

@@ -96,14 +96,14 @@ def test_gradcheck_of_the_whole_step() -> None:
             h, _ = network.cell(z, batch.g_B1, batch.h_BH, batch.C_BH, batch.h_A_BH)
             return torch.nn.functional.cross_entropy(torch.tanh(network.logits(h)), batch.item_B)
 
-        with _swapped(network, dict(zip(names, weights, strict=True))):
+        with _Swapped(network, dict(zip(names, weights, strict=True))):
             return forward()
 
     inputs = [network.E_user.detach()[batch.user_B], *(getattr(network, name).detach() for name in names)]
     assert torch.autograd.gradcheck(step, [one.clone().requires_grad_() for one in inputs])
 
 
-class _swapped:
+class _Swapped:
     """Other tensors in the place of a module's parameters, for a while."""
 
     def __init__(self, network: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> None:
