@@ -125,6 +125,9 @@ def _start(counts_K: Reals, alpha: float, logs_K: Floats) -> bool:
         least = min(least, counts_K[k])
     if not (total < np.inf and least >= 0.0):
         return False
+    if total == 0.0:
+        logs_K[:] = 0.0  # exactly what no counts give
+        return True
     for k in range(len(logs_K)):
         logs_K[k] = np.log(np.float32(counts_K[k] + alpha))
     return True

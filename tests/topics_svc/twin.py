@@ -1,4 +1,7 @@
-"""Twitter-LDA's chain and its collapsed joint in plain Python: slow, recounted from scratch at every step, nothing shared with the product."""
+"""Twitter-LDA's chain and its collapsed joint in plain Python: slow, recounted at every step.
+
+Nothing is shared with the product but the definition and the order in which random numbers are used.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -68,7 +71,7 @@ class Twin:
         return Counter(self.posts[d][n] for (d, n), one in self.y.items() if not one)
 
     def log_joint(self) -> float:
-        """log P of words, switches and topics."""
+        """Log P of words, switches and topics."""
         total = _dirichlet_multinomial([sum(self.y.values()), len(self.y) - sum(self.y.values())], self.gamma)
         for author in range(self.n_authors):
             own = Counter(z for d, z in self.z.items() if self.authors[d] == author)
