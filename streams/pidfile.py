@@ -50,6 +50,11 @@ class PidFile:
             file.write(b" ".join(b"%d" % number for number in (self._process.pid, *numbers)))
         return self._process
 
+    @property
+    def code(self) -> int | None:
+        """Exit code of what this object started last; None while it runs."""
+        return None if self._process is None else self._process.poll()
+
     def stop(self, seconds: float) -> bool:
         """Ask it to stop, kill it when it does not within `seconds`; False when there was none."""
         running = self.running()

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,8 +31,8 @@ from streams.settings import Settings
 _DIR = ROOT / ".crossnet" / "demo"
 _CROSSNET = str(Path(sys.executable).with_name("crossnet"))
 # Small enough for two cores and a minute, large enough to beat popularity.
-_TRAIN = ("--topics", "20", "--sweeps", "60", "--factors", "32", "--hidden", "64", "--epochs", "25", "--patience", "5")
-_RECORDS_A_SECOND = 60
+_TRAIN = ("--topics", "20", "--sweeps", "60", "--factors", "32", "--hidden", "64", "--epochs", "15", "--patience", "4")
+_RECORDS_A_SECOND = 80
 _READY_SECONDS = 90.0
 _DRAIN_SECONDS = 60.0
 _STOP_SECONDS = 20.0
@@ -42,11 +41,12 @@ _RANKINGS = {"scored": "scored", "published": "list he had", "popularity": "popu
 _SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
-    """Where a demo lives."""
+    """Where a demo lives, and the worker it started."""
 
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.worker = PidFile(folder / "worker.pid")
 
     @property
     def world(self) -> Path:
@@ -67,13 +67,9 @@ class Place:
         """The demo's own broker."""
         return Broker(self.folder / "kafka", port)
 
-    def worker(self) -> PidFile:
-        """The demo's own worker."""
-        return PidFile(self.folder / "worker.pid")
-
     def stop(self) -> bool:
         """Stop what runs here; False when nothing did."""
-        worker = self.worker().stop(_STOP_SECONDS)
+        worker = self.worker.stop(_STOP_SECONDS)
         return self.broker().down() or worker
 
 
@@ -204,7 +200,7 @@ class Metrics:
 def _start_worker(place: Place, settings: Settings) -> Metrics:
     port = settings.worker.port if settings.worker.port and is_free(settings.worker.port) else free_port()
     command = [_CROSSNET, "worker", "--artifacts", str(place.artifact), "--bootstrap", settings.kafka.bootstrap]
-    process = place.worker().start([*command, "--from", "earliest", "--port", str(port)], place.worker_log)
+    process = place.worker.start([*command, "--from", "earliest", "--port", str(port)], place.worker_log)
     metrics = Metrics(port)
     if process is None or not within(_READY_SECONDS, lambda: process.poll() is not None or metrics.ready()):
         raise click.ClickException(f"the worker is not ready after {_READY_SECONDS:.0f} s; see {place.worker_log}")
@@ -215,7 +211,7 @@ def _start_worker(place: Place, settings: Settings) -> Metrics:
 
 def _worker_gone(place: Place) -> click.ClickException:
     said = place.worker_log.read_text("utf-8", errors="replace").strip().splitlines() or ["nothing"]
-    return click.ClickException(f"the worker is gone; its last words: {said[-1]}; all of them are in {place.worker_log}")
+    return click.ClickException(f"the worker ended with code {place.worker.code}; it said: {said[-1]}; see {place.worker_log}")
 
 
 def _replay(place: Place, settings: Settings, metrics: Metrics, rate: int, console: Console) -> None:
@@ -224,7 +220,7 @@ def _replay(place: Place, settings: Settings, metrics: Metrics, rate: int, conso
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603
     try:
         while not _ended(process, _LOOK_SECONDS):
-            if place.worker().running() is None:
+            if place.worker.running() is None:
                 raise _worker_gone(place)
             metrics.read()
             console.print(metrics.line(), soft_wrap=True)
