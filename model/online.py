@@ -82,6 +82,7 @@ def _apply(network: Network, moments: Moments, batch: Batch, gradients: Gradient
     rate = network.config.online_rate
     steps = [(name, getattr(network, name), gradient) for name, gradient in gradients.shared.items()]
     steps.append(("b_r", network.b_r, gradients.slope_BI.sum(dim=0)))
-    steps.append(("W_r", network.W_r, torch.mm(gradients.slope_BI.T, gradients.h_BH)))
     moments.update([one for one in steps if one[1].numel()], rate)
+    moments.update_product("W_r", network.W_r, gradients.slope_BI, gradients.h_BH, rate)
     moments.update_users(network.E_user.detach(), batch.user_B, gradients.e_Bk, rate)
+    moments.counted()
