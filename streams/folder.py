@@ -8,9 +8,10 @@ import gzip
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 from aiokafka.partitioner import murmur2
 
@@ -52,14 +53,15 @@ class Folder:
             network = fields.get("network")
             if not isinstance(network, str) or not network:
                 raise DataError(f"{self.path}/posts line {number}: network = {network!r}; name the source network")
-            yield self._checked(lambda one, name=network: post(one, name, _NOWHERE, _ALWAYS_MS), "posts", number, fields)
+            make = partial(post, network=network, source=_NOWHERE, timestamp_ms=_ALWAYS_MS)
+            yield self._checked(make, "posts", number, fields)
 
     def interactions(self) -> Iterator[Interaction]:
         """Interactions in file order; their source is not set."""
         if self._file("events") is None:
             raise DataError(f"no events.jsonl[.gz] in {self.path}; there is nothing to learn without interactions")
         for number, fields in self._lines("events"):
-            yield self._checked(lambda one: interaction(one, _NOWHERE, _ALWAYS_MS), "events", number, fields)
+            yield self._checked(partial(interaction, source=_NOWHERE, timestamp_ms=_ALWAYS_MS), "events", number, fields)
 
     def items(self) -> dict[str, Item]:
         """What the folder says of the items, by item; empty where there is no such file."""
@@ -94,7 +96,7 @@ class Folder:
 
 
 def _open(file: Path) -> IO[bytes]:
-    return gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")
+    return cast(IO[bytes], gzip.open(file)) if file.suffix == ".gz" else file.open("rb")
 
 
 def split(folder: Folder) -> list[Part]:

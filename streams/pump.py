@@ -85,6 +85,11 @@ class Pump:
             self.aligner.put(record)
             await self._pump()
 
+    @property
+    def uncommitted(self) -> int:
+        """Records read but not committed yet."""
+        return len(self._origins) + len(self._since.acks)
+
     async def tick(self) -> None:
         """Go on where only time has passed: partitions have become idle, a commit has become due."""
         async with self._lock:

@@ -49,6 +49,7 @@ class Telemetry:
         self.users = Gauge("crossnet_users", "Users known.", registry=registry)
         self.items = Gauge("crossnet_items", "Items known.", registry=registry)
         self.held = Gauge("crossnet_held_records", "Records held back for event-time order.", registry=registry)
+        self.uncommitted = Gauge("crossnet_uncommitted_records", "Records read, not yet committed.", registry=registry)
         self.forced = Gauge("crossnet_forced_releases", "Records released without waiting, above the limit.", registry=registry)
         self.inversions = Gauge("crossnet_inversions", "Records released after a later one.", registry=registry)
         self.ready = Gauge("crossnet_ready", "1 when the worker reads its input.", registry=registry)
@@ -82,8 +83,9 @@ class Telemetry:
         for one in lists:
             self.lists.labels(one.trigger).inc()
 
-    def look(self, line: Line, aligner: Aligner) -> None:
+    def look(self, line: Line, aligner: Aligner, uncommitted: int) -> None:
         """Bring gauges and the line's own sums up to date."""
+        self.uncommitted.set(uncommitted)
         self.users.set(len(line.users))
         self.items.set(len(line.recommender.items))
         self.held.set(aligner.held)

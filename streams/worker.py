@@ -132,13 +132,13 @@ class Worker:
         return bool(self._next.get(partition, 0) >= position or self._queue.empty())
 
     async def _look(self) -> None:
-        self._telemetry.look(self._line, self._pump.aligner)
+        self._telemetry.look(self._line, self._pump.aligner, self._pump.uncommitted)
         for partition, following in self._next.items():
             end = self._app.consumer.highwater(faust.types.TP(*partition))
             self._telemetry.lag.labels(partition[0], str(partition[1])).set(max(0, (end or 0) - following))
 
     def _exposition(self) -> bytes:
-        self._telemetry.look(self._line, self._pump.aligner)
+        self._telemetry.look(self._line, self._pump.aligner, self._pump.uncommitted)
         return self._telemetry.exposition()
 
     def _not_ready(self) -> str | None:

@@ -3,6 +3,7 @@
 Importing torch takes seconds; `crossnet broker status` must not pay for it.
 """
 
+import logging
 import sys
 from importlib import import_module
 
@@ -51,6 +52,8 @@ def crossnet() -> None:
 
 def main() -> None:
     """Run the console script: a named error is one sentence on stderr and exit code 2."""
+    # aiokafka logs every attempt while a broker is away, thousands of lines; what comes of it is said once, by us.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         crossnet(standalone_mode=False)
     except CrossnetError as error:
