@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import orjson
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError
 
 from streams.errors import BrokerError
 from streams.folder import Folder, Part, on_log, split
@@ -15,7 +16,7 @@ from streams.records import Interaction, Post
 from streams.settings import Settings
 from streams.tally import Tally
 
-_FLUSH_EVERY = 2_000
+_WATCH_EVERY = 2_000
 
 
 def chosen(folder: Folder, part: str) -> list[Part]:
@@ -40,44 +41,42 @@ def value_of(record: Post | Interaction) -> bytes:
     return orjson.dumps({"user": record.user, "item": record.item, "at": record.at})
 
 
-async def to_kafka(parts: list[Part], settings: Settings, rate: float | None, watch: Callable[[int], None]) -> None:
-    """Send the records in time order, `rate` a second or as fast as the broker takes them; timestamps are the producer's own."""
+@asynccontextmanager
+async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap, acks="all", linger_ms=5, enable_idempotence=True)
     try:
         await producer.start()
-    except KafkaError as error:
-        await producer.stop()
+        yield producer
+    except KafkaConnectionError as error:
         raise BrokerError(
             f"no broker at {settings.kafka.bootstrap} ({error}); start one with `crossnet broker up` or set CROSSNET_BOOTSTRAP"
         ) from error
+    finally:
+        await producer.stop()
+
+
+async def to_kafka(parts: list[Part], settings: Settings, rate: float | None, watch: Callable[[int], None]) -> None:
+    """Send the records in time order, `rate` a second or as fast as the broker takes them; timestamps are the producer's own."""
     started = time.monotonic()
-    try:
+    async with _producer(settings) as producer:
         for number, one in enumerate(parts):
             if rate is not None:
                 await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
             record = one.record
             name = settings.kafka.target if isinstance(record, Interaction) else settings.networks[record.network]
             await producer.send(name, value_of(record), key=record.user.encode())
-            if (number + 1) % _FLUSH_EVERY == 0:
-                watch(_FLUSH_EVERY)
+            if (number + 1) % _WATCH_EVERY == 0:
+                watch(_WATCH_EVERY)
         await producer.flush()
-        watch(len(parts) % _FLUSH_EVERY)
-    finally:
-        await producer.stop()
+        watch(len(parts) % _WATCH_EVERY)
 
 
 async def send_items(folder: Folder, settings: Settings) -> int:
     """Send what the folder says of its items to the Kafka topic `items`; gives how many."""
     items = folder.items()
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap)
-    await producer.start()
-    try:
+    async with _producer(settings) as producer:
         for item in items.values():
             value = orjson.dumps({"item": item.item, "title": item.title, "text": item.text})
             await producer.send(settings.kafka.items, value, key=item.item.encode())
         await producer.flush()
-    finally:
-        await producer.stop()
     return len(items)
-
-

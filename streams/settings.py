@@ -1,8 +1,8 @@
-"""What an operator sets: `deploy/settings.toml`, overridden by `CROSSNET_*` variables, overridden by options.
+"""What an operator sets: `deploy/settings.toml`, overridden by the artifact's own `settings.toml` (the networks it was trained on),
+overridden by `CROSSNET_*` variables, overridden by options.
 
-Before them come an artifact's own `settings.toml` (networks and partitions of the data it was trained on) and the defaults.
-Environment names have two underscores between levels, as in `CROSSNET_KAFKA__PARTITIONS=8`; `CROSSNET_BOOTSTRAP` is
-short for `CROSSNET_KAFKA__BOOTSTRAP`.
+Environment names have two underscores between levels, as in `CROSSNET_KAFKA__PARTITIONS=8`; `CROSSNET_BOOTSTRAP` is short for
+`CROSSNET_KAFKA__BOOTSTRAP`.
 """
 
 import difflib
