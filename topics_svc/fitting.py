@@ -31,7 +31,7 @@ def fit_corpus(posts: Iterable[tuple[str, str]], config: TopicConfig, progress: 
     """Read (author, text) pairs and run the chain; `progress(sweep, log_likelihood, tokens_per_second)` after each sweep."""
     lexicon, corpus = read(posts, config)
     sampler = Sampler(corpus, config)
-    mean = _Mean(sampler)
+    mean = MeanCounts(sampler)
     likelihoods: list[float] = []
     last = config.sweeps
     for sweep in range(1, config.sweeps + 1):
@@ -60,7 +60,7 @@ def _optimise(sampler: Sampler) -> None:
     )
 
 
-class _Mean:
+class MeanCounts:
     """Sums of counts over sweeps; whole numbers, so that the order of adding does not matter."""
 
     def __init__(self, sampler: Sampler) -> None:
@@ -70,12 +70,14 @@ class _Mean:
         self.sweeps = 0
 
     def add(self, sampler: Sampler) -> None:
+        """Add the counts as they stand after a sweep."""
         self.n_VK += sampler.counts.n_VK
         self.b_V += sampler.counts.b_V
         self.posts_K += sampler.counts.c_AK.sum(0)
         self.sweeps += 1
 
     def estimates(self, sampler: Sampler) -> Estimates:
+        """Mean counts under the sampler's priors."""
         priors, sweeps = sampler.priors, self.sweeps
         return Estimates(
             self.n_VK / sweeps, self.b_V / sweeps, self.posts_K / sweeps,
