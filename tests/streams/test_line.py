@@ -1,0 +1,83 @@
+"""Promises of streams/line.py."""
+
+from streams.line import Output, drive
+from streams.records import Interaction, Post
+from tests.streams.small import DAY, TEXTS, line, posted, took
+
+HOUR = 3_600_000
+
+
+def _run(records: list[Post | Interaction], **settings: int | str) -> list[Output]:
+    return list(drive(line(**settings), records))
+
+
+def test_the_window_of_a_step_is_what_was_posted_since_the_last_interaction() -> None:
+    """A post at the very time of an interaction belongs to the next window; the gap is the time in between."""
+    one = line()
+    outputs = list(drive(one, [posted("ann", TEXTS[0], DAY), took("ann", "a", 2 * DAY, 0), posted("ann", TEXTS[1], 2 * DAY, 1)]))
+    assert ["post", "interaction"] == [made.trigger for output in outputs for made in output.lists]
+    list(drive(one, [posted("ann", "zzz", 3 * DAY, 2)]))
+    (made,) = one.recommend([one._request("ann", "post", took("ann", "a", 0).source, 4 * DAY)])
+    assert {"gap_seconds": 172_800.0, "posts": {"twitter": 2, "gplus": 0}} == {key: made.window[key] for key in ("gap_seconds", "posts")}
+    assert 1 == one.counts["posts_without_evidence"]
+
+
+def test_a_tie_is_ranked_before_any_of_it_is_learned() -> None:
+    """Interactions of one time give the ranks they would give alone, and are learned once the time has passed."""
+    alone = [_run([took(user, item, DAY)])[-1].taken[0].rank_scored for user, item in (("ann", "a"), ("bob", "b"))]
+    one = line(wave=1)
+    outputs = list(drive(one, [took("ann", "a", DAY, 0), took("bob", "b", DAY, 1), took("ann", "c", 2 * DAY, 2)]))
+    assert alone == [taken.rank_scored for output in outputs for taken in output.taken][:2]
+    assert [0, 2, 1] == [len(output.learned) for output in outputs]
+
+
+def test_several_interactions_of_a_user_at_one_time_are_steps_of_their_own() -> None:
+    """They are ranked in order, with gap 0, each with a list of its own, and none sees what another has taught."""
+    one = line()
+    outputs = list(drive(one, [took("ann", item, DAY, offset) for offset, item in enumerate("abc")]))
+    lists = [made for output in outputs for made in output.lists]
+    assert ["events-0-0", "events-0-1", "events-0-2"] == [made.id for made in lists]
+    assert 3 == one.users["ann"].memory.steps
+    assert [["d"]] * 3 == [[entry["item"] for entry in made.items] for made in lists]
+
+
+def test_waves_hold_distinct_users_and_depend_on_the_records_alone() -> None:
+    """A wave closes when it is full or a user comes twice, whatever the records' times."""
+    records: list[Post | Interaction] = [took(user, "a", DAY + n, n) for n, user in enumerate(["u1", "u2", "u3", "u1", "u4"])]
+    assert [2, 2, 1] == [len(output.taken) for output in _run(records, wave=2)]
+    assert [3, 2] == [len(output.taken) for output in _run(records, wave=64)]
+
+
+def test_the_published_rank_is_that_of_the_list_the_user_had() -> None:
+    """The first interaction has no list before it; the next is looked up in the list that the first one gave."""
+    outputs = _run([took("ann", "a", DAY, 0), took("ann", "d", 2 * DAY, 1)])
+    first, second = (output.taken[0] for output in outputs)
+    listed = [entry["item"] for entry in outputs[0].lists[0].items]
+    assert first.rank_published is None
+    assert listed.index("d") + 1 == second.rank_published
+    assert "a" not in listed
+
+
+def test_late_posts_are_counted_and_kept_or_dropped() -> None:
+    """A post older than its user's last interaction goes to the open window, or nowhere, by the setting."""
+    records: list[Post | Interaction] = [took("ann", "a", 2 * DAY), posted("ann", TEXTS[0], DAY)]
+    for setting, expected in (("include", 1), ("drop", 0)):
+        one = line(late_posts=setting)
+        list(drive(one, records))
+        assert (1, expected) == (one.counts["late_posts"], int(one.users["ann"].window.posts_N[0]))
+
+
+def test_a_post_renews_a_list_only_when_it_is_old() -> None:
+    """Posts within `refresh_seconds` of the last list give none; 0 gives none ever."""
+    records: list[Post | Interaction] = [posted("ann", TEXTS[0], DAY + n * HOUR // 2, n) for n in range(5)]
+    assert 2 == sum(len(output.lists) for output in _run(records, refresh_seconds=3600))
+    assert 0 == sum(len(output.lists) for output in _run(records, refresh_seconds=0))
+
+
+def test_an_unknown_item_is_learned_and_listed_afterwards() -> None:
+    """A new item has no rank, then a row, and from then on it can be recommended to others."""
+    one = line()
+    outputs = list(drive(one, [took("ann", "new", DAY, 0), took("bob", "a", 2 * DAY, 1)]))
+    assert outputs[0].taken[0].rank_scored is None
+    assert 1 == one.counts["unknown_items"]
+    assert "new" in [entry["item"] for made in outputs[-1].lists for entry in made.items]
