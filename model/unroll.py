@@ -35,7 +35,8 @@ def unroll(network: Network, window: Window, e_Bk: Tensor, carried: Carried, dro
     """The h of every active step (N, H), and what to carry on. `drop` is applied to v (default 22); h is the caller's."""
     kept = network.config.past
     v_BTk = drop(network.pool(window.x_BTM, e_Bk[:, None]))
-    z_BT6H = network.project(v_BTk)
+    # Taken apart once: the gradient of a slice is as large as what it was cut from.
+    z_B6H = network.project(v_BTk).unbind(1)
     h_BH, C_BH, past = carried.h_BH, carried.C_BH, list(carried.past)
     outputs = []
     for step, n in enumerate(window.active):
@@ -43,11 +44,16 @@ def unroll(network: Network, window: Window, e_Bk: Tensor, carried: Carried, dro
         if seen and network.config.attention:
             stop = window.past + step
             weights_n1S = window.weights_BTS[:n, step : step + 1, stop - len(seen) : stop]
-            h_A_nH = torch.bmm(weights_n1S, torch.stack([one[:n] for one in seen], dim=1))[:, 0]
+            h_A_nH = torch.bmm(weights_n1S, torch.stack([_first(one, n) for one in seen], dim=1))[:, 0]
         else:
             h_A_nH = torch.zeros_like(h_BH[:n])
-        h_BH, C_BH = network.cell(z_BT6H[:n, step], window.g_BT[:n, step, None], h_BH[:n], C_BH[:n], h_A_nH)
+        z_n6H, h_nH, C_nH = _first(z_B6H[step], n), _first(h_BH, n), _first(C_BH, n)
+        h_BH, C_BH = network.cell(z_n6H, window.g_BT[:n, step, None], h_nH, C_nH, h_A_nH)
         past.append(h_BH)
         outputs.append(h_BH)
     carried = Carried(h_BH.detach(), C_BH.detach(), tuple(one.detach() for one in past[-kept:]))
     return torch.cat(outputs), carried
+
+
+def _first(rows: Tensor, count: int) -> Tensor:
+    return rows if len(rows) == count else rows[:count]
