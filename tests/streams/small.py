@@ -1,7 +1,5 @@
 """A small line of real parts for tests: two networks, four topics, nothing trained."""
 
-from collections.abc import Sequence
-
 from model import ModelConfig, Recommender
 from streams.line import Line
 from streams.records import Interaction, Post, Source
@@ -20,9 +18,9 @@ def topics() -> TopicService:
     return fit(posts, TopicConfig(topics=4, sweeps=30, average_last=5, min_posts=1, max_share=1.0, stop_languages=()))
 
 
-def line(items: Sequence[str] = ("a", "b", "c", "d"), users: Sequence[str] = ("ann", "bob"), **settings: int | str) -> Line:
-    """A line with these items and users known."""
-    recommender = Recommender(CONFIG, users, items, seed=3)
+def line(**settings: int | str) -> Line:
+    """A line that knows the items a to d and the users ann and bob."""
+    recommender = Recommender(CONFIG, ("ann", "bob"), "abcd", seed=3)
     return Line(recommender, topics(), LineSettings.model_validate(settings), Users(CONFIG))
 
 

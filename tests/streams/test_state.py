@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from streams.errors import ArtifactError
 from streams.line import drive
@@ -19,7 +20,7 @@ def _busy() -> Users:
 
 
 def _same(expected: User, user: User) -> bool:
-    pairs = [
+    pairs: list[tuple[NDArray[np.generic], NDArray[np.generic]]] = [
         (expected.memory.h_H, user.memory.h_H), (expected.memory.C_H, user.memory.C_H),
         (expected.memory.past_x, user.memory.past_x), (expected.memory.past_h, user.memory.past_h),
         (expected.counts_NK, user.counts_NK), (expected.window.sums_NK, user.window.sums_NK),
