@@ -1,0 +1,31 @@
+"""What the README shows works."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from model import Traced
+from streams.cli import crossnet
+
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text("utf-8")
+
+
+def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The example of the model's API runs as it stands and prints a line for each step."""
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(example, "README.md", "exec"), names)  # noqa: S102 - our own README
+    assert capsys.readouterr().out
+    step = names["step"]
+    assert isinstance(step, Traced)
+    assert ((4,), (1,), (5,), (3,)) == (step.v_k.shape, step.attention_n.shape, step.h_H.shape, step.logits_I.shape)
+
+
+@pytest.mark.parametrize("verb", ["bench", "broker", "demo", "kafka-topics", "replay", "synth", "topics", "train", "worker"])
+def test_every_verb_has_help(verb: str) -> None:
+    """`--help` of every verb says what it does."""
+    result = CliRunner().invoke(crossnet, [verb, "--help"])
+    assert 0 == result.exit_code, result.output
+    assert "Usage:" in result.output
