@@ -14,6 +14,7 @@ from topics_svc.likelihood import fixed_point, log_joint, on_plateau
 from topics_svc.posterior import Estimates
 
 Progress = Callable[[int, float, float], None]
+WarmStart = Callable[[Lexicon, Sampler], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,17 @@ class Fitted:
     likelihoods: tuple[float, ...]
 
 
-def fit_corpus(posts: Iterable[tuple[str, str]], config: TopicConfig, progress: Progress | None = None) -> Fitted:
-    """Read (author, text) pairs and run the chain; `progress(sweep, log_likelihood, tokens_per_second)` after each sweep."""
+def fit_corpus(
+    posts: Iterable[tuple[str, str]], config: TopicConfig, progress: Progress | None = None, warm: WarmStart | None = None
+) -> Fitted:
+    """Read (author, text) pairs and run the chain; `progress(sweep, log_likelihood, tokens_per_second)` after each sweep.
+
+    `warm(lexicon, sampler)` may put posts into the counts before the first sweep.
+    """
     lexicon, corpus = read(posts, config)
     sampler = Sampler(corpus, config)
+    if warm is not None:
+        warm(lexicon, sampler)
     mean = MeanCounts(sampler)
     likelihoods: list[float] = []
     last = config.sweeps

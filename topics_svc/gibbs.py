@@ -74,6 +74,20 @@ class Sampler:
         self._seen_V = np.zeros(corpus.n_words, np.int32)
         self._ends = _blocks(corpus)
 
+    def start(self, z_D: Shorts, y_N: Bytes) -> None:
+        """Put posts with these topics and switches into the counts; a topic of -1 leaves its post to the first sweep."""
+        corpus, counts = self.corpus, self.counts
+        lengths_D = np.diff(corpus.starts_D)
+        counts.z_D[:] = np.where(lengths_D > 0, z_D, -1)
+        counts.y_N[:] = y_N
+        counted_D, z_N = counts.z_D >= 0, np.repeat(counts.z_D, lengths_D)
+        topical_N, background_N = (z_N >= 0) & (y_N == 1), (z_N >= 0) & (y_N == 0)
+        np.add.at(counts.c_AK, (corpus.authors_D[counted_D], counts.z_D[counted_D]), 1)
+        np.add.at(counts.n_VK, (corpus.words_N[topical_N], z_N[topical_N]), 1)
+        np.add.at(counts.b_V, corpus.words_N[background_N], 1)
+        counts.n_K[:] = counts.n_VK.sum(0)
+        counts.totals[:] = background_N.sum(), topical_N.sum()
+
     def sweep(self) -> None:
         """One pass over the corpus, in order."""
         corpus, counts, priors = self.corpus, self.counts, self.priors

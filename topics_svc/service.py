@@ -10,7 +10,7 @@ from topics_svc import artifact
 from topics_svc.arrays import Doubles, Floats, Ints, Longs, Reals
 from topics_svc.config import TopicConfig
 from topics_svc.errors import ArtifactError, InputError
-from topics_svc.fitting import Progress, fit_corpus
+from topics_svc.fitting import Fitted, Progress, fit_corpus
 from topics_svc.lexicon import Lexicon, flat
 from topics_svc.posterior import Estimates, fold_in, fold_in_many
 
@@ -25,7 +25,11 @@ def fit(posts: Iterable[tuple[str, str]], config: TopicConfig, progress: Progres
     `progress(sweep, log_likelihood, tokens_per_second)` is called after every sweep. Deterministic: same pairs in the same
     order, same config, same result. Raises CorpusError where there is nothing to fit to, InputError for a pair that is none.
     """
-    fitted = fit_corpus(posts, config, progress)
+    return of_fit(config, fit_corpus(posts, config, progress))
+
+
+def of_fit(config: TopicConfig, fitted: Fitted) -> "TopicService":
+    """The service of a finished chain."""
     about = {"posts": fitted.corpus.n_posts, "tokens": len(fitted.corpus.words_N), "authors": len(fitted.corpus.names),
              "sweeps": len(fitted.likelihoods), "log_likelihood": fitted.likelihoods[-1]}  # fmt: skip
     return TopicService(config, fitted.lexicon, fitted.estimates, about)

@@ -1,8 +1,8 @@
 """Twitter-LDA: Gibbs sweeps and fold-in on a corpus drawn from the model itself, with tomotopy's LDA in the same run.
 
 The corpus (scale 1): 2,536 authors with Dir(0.2) topics, 100,000 posts of about 8.5 words, 60 topics phi_k ~ Dir(0.01) over 20,000
-types, a Zipf background, P(topic word) = 0.6. The first 90 % of each author's posts train; the rest tests. Training runs in a process of
-its own, whose peak memory is its alone.
+types, a Zipf background, P(topic word) = 0.6. The first 90 % of each author's posts train; the rest tests. Training runs in a
+process of its own, whose peak memory is its alone.
 """
 
 import multiprocessing

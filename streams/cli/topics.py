@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from streams import errors
 from streams.folder import Folder
 from topics_svc import ArtifactError, ConfigError, TopicConfig, TopicError, TopicService, fit
 from topics_svc.quality import measure
+from topics_svc.refit import refit
 
 _AT_ONCE = 1 << 18  # bytes read from a stream; whatever is there is answered before more is awaited
 _HELD_OUT_EVERY = 20  # posts
@@ -65,13 +67,11 @@ def fit_command(data: Path, out: Path, **options: Any) -> None:  # noqa: ANN401 
 
     An author is a user on one network. Every twentieth post is held out of the fit, for the perplexity.
     """
-    folder = Folder(data)
-    if not folder.has_posts():
-        raise errors.DataError(f"no posts.jsonl[.gz] in {data}; topics are fitted to posts")
+    folder = _with_posts(data)
     with _named():
         config = TopicConfig(**options)
         with _progress(config.sweeps) as progress:
-            service = fit(((author, text) for author, text, held_out in _posts(folder) if not held_out), config, progress)
+            service = fit(_training(folder), config, progress)
         service.quality = measure(service, _posts(folder))
         service.save(out)
     _print_all(service)
@@ -80,6 +80,10 @@ def fit_command(data: Path, out: Path, **options: Any) -> None:  # noqa: ANN401 
 def _posts(folder: Folder) -> Iterator[tuple[str, str, bool]]:
     for number, post in enumerate(folder.posts(), start=1):
         yield f"{post.user}\t{post.network}", post.text, number % _HELD_OUT_EVERY == 0
+
+
+def _training(folder: Folder) -> Iterator[tuple[str, str]]:
+    return ((author, text) for author, text, held_out in _posts(folder) if not held_out)
 
 
 @contextmanager
@@ -93,6 +97,41 @@ def _progress(sweeps: int) -> Iterator[Any]:
             bar.update(task, completed=sweep, description=f"log-likelihood {likelihood:.5g}, {speed / 1e6:.1f} M tokens/s")
 
         yield tell
+
+
+@command.command(name="refit")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--from", "old", required=True, type=click.Path(path_type=Path), help="The artifact to start from.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new artifact.")
+@click.option("--sweeps", default=30, show_default=True, help="Gibbs sweeps at most.")
+@click.option("--limit", default=0.5, show_default=True, help="Refuse to write topics that moved farther than this on average.")
+def refit_command(data: Path, old: Path, out: Path, sweeps: int, limit: float) -> None:
+    """Fit to the posts of DATA so that topic k stays topic k; prints how far the topics moved.
+
+    Distances are Jensen-Shannon: 0 = the same words, 1 = none in common. The old artifact stays as it is.
+    """
+    folder = _with_posts(data)
+    with _named():
+        before = TopicService.load(old)
+        config = replace(before.config, sweeps=sweeps)
+        with _progress(sweeps) as progress:
+            service, drift = refit(before, _training(folder), config, progress)
+        click.echo(f"mean distance of matched topics {drift.mean:.3f}; born {list(drift.born)}, died {list(drift.died)}")
+        if drift.mean > limit:
+            raise errors.ArtifactError(
+                f"the topics moved by {drift.mean:.3f}, more than {limit}: a model trained on {old} cannot use them; "
+                "raise --limit, or fit anew and train again"
+            )
+        service.quality = measure(service, _posts(folder))
+        service.save(out)
+    _print_all(service)
+
+
+def _with_posts(data: Path) -> Folder:
+    folder = Folder(data)
+    if not folder.has_posts():
+        raise errors.DataError(f"no posts.jsonl[.gz] in {data}; topics are fitted to posts")
+    return folder
 
 
 @command.command()
