@@ -63,7 +63,8 @@ class Worker:
         self._networks: dict[str, str | None] = {name: network for network, name in settings.networks.items()}
         self._networks[settings.kafka.target] = None
         self._next: dict[Partition, int] = {}
-        self._drained_since: dict[Partition, float] = {}
+        self._drained_seconds: dict[Partition, float] = {}
+        self._ticked_at = 0.0
         self._assigned = False
         self._error: BaseException | None = None
         self._app = self._faust_app()
@@ -114,11 +115,17 @@ class Worker:
             raise
 
     async def _mark_idle(self) -> None:
-        consumer, now = self._app.consumer, time.monotonic()
+        # A busy event loop fetches nothing: only time in which it could have counts as idle.
+        now = time.monotonic()
+        elapsed, self._ticked_at = min(now - self._ticked_at, 2 * _TICK_SECONDS), now
         for partition in self._pump.aligner.waiting:
-            if not await self._is_drained(consumer, partition):
-                self._drained_since.pop(partition, None)
-            elif now - self._drained_since.setdefault(partition, now) >= self._settings.worker.idle_ms / 1000:
+            if not await self._is_drained(self._app.consumer, partition):
+                self._drained_seconds.pop(partition, None)
+                continue
+            seconds = self._drained_seconds.get(partition, 0.0) + elapsed
+            self._drained_seconds[partition] = seconds
+            if seconds >= self._settings.worker.idle_ms / 1000:
+                self._drained_seconds.pop(partition)
                 self._pump.aligner.set_idle(partition)
 
     async def _is_drained(self, consumer: Any, partition: Partition) -> bool:  # noqa: ANN401 - faust ships no types
@@ -176,7 +183,7 @@ class Worker:
         del app
         partitions = [(tp.topic, tp.partition) for tp in assigned]
         self._pump.aligner.assign(partitions)
-        self._drained_since.clear()
+        self._drained_seconds.clear()
         self._assigned = bool(partitions)
         self._telemetry.ready.set(self._assigned)
 

@@ -61,8 +61,9 @@ def command() -> None:
 @click.option("--max-words", default=50_000, show_default=True, help="Vocabulary cap.")
 @click.option("--stop-language", "stop_languages", multiple=True, default=("en",), show_default=True, help="Repeatable.")
 @click.option("--split-hashtags", is_flag=True, help="Count a CamelCase hashtag as its words, too.")
+@click.option("--resume", is_flag=True, help="Go on where a stopped fit of the same posts and options was; keeps OUT.chain meanwhile.")
 @click.option("--seed", default=0, show_default=True)
-def fit_command(data: Path, out: Path, **options: Any) -> None:  # noqa: ANN401 - click's options are TopicConfig's fields
+def fit_command(data: Path, out: Path, resume: bool, **options: Any) -> None:  # noqa: ANN401 - click's options are TopicConfig's fields
     """Fit topics to the posts of DATA (posts.jsonl[.gz]) and print what was found.
 
     An author is a user on one network. Every twentieth post is held out of the fit, for the perplexity.
@@ -71,7 +72,8 @@ def fit_command(data: Path, out: Path, **options: Any) -> None:  # noqa: ANN401 
     with _named():
         config = TopicConfig(**options)
         with _progress(config.sweeps) as progress:
-            service = fit(_training(folder), config, progress)
+            chain = out.with_name(f"{out.name}.chain") if resume else None
+            service = fit(_training(folder), config, progress, resume=chain)
         service.quality = measure(service, _posts(folder))
         service.save(out)
     _print_all(service)
