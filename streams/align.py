@@ -52,6 +52,16 @@ class Aligner:
         """Nothing is to be expected of this partition for now; its next record ends that."""
         self._waiting.discard(partition)
 
+    def set_busy(self, partition: Partition) -> None:
+        """A record of this partition is on its way: wait for it."""
+        if not self._queues[partition]:
+            self._waiting.add(partition)
+
+    @property
+    def idle(self) -> frozenset[Partition]:
+        """Assigned partitions that hold nothing and are not waited for."""
+        return frozenset(one for one, queue in self._queues.items() if not queue and one not in self._waiting)
+
     @property
     def waiting(self) -> frozenset[Partition]:
         """Assigned partitions that hold the others back."""

@@ -69,29 +69,32 @@ class Pump:
         self._read_at: dict[Source, float] = {}
         self._committed_at = time.monotonic()
         self._stopped = False
-        self._settled_at = 0.0
+        self._settled_at = self._latest = 0.0  # 0 = nothing to wait for
         self.on_commit: Callable[[], Awaitable[None]] | None = None
 
-    async def put(self, record: Post | Interaction | DeadLetter, origin: Origin) -> None:
-        """Take one record as it was read."""
-        async with self._lock:
-            if self._stopped:
-                return
-            self._origins[record.source] = origin
-            if isinstance(record, Interaction):
-                self._read_at[record.source] = time.monotonic()
-            if self.aligner.drained:
-                self._settled_at = time.monotonic() + self._settings.worker.settle_ms / 1000
-            self.aligner.put(record)
-            await self._pump()
+    def put(self, record: Post | Interaction | DeadLetter, origin: Origin) -> None:
+        """Take one record as it was read; `go_on` moves it along."""
+        self._origins[record.source] = origin
+        if isinstance(record, Interaction):
+            self._read_at[record.source] = time.monotonic()
+        self._settle(time.monotonic())
+        self.aligner.put(record)
+
+    def _settle(self, now: float) -> None:
+        """After quiet, wait until no more records come for `settle_ms`, but not longer than `idle_ms` in all."""
+        worker = self._settings.worker
+        if self.aligner.drained:
+            self._latest = now + worker.idle_ms / 1000
+        if self._settled_at or self.aligner.drained:
+            self._settled_at = min(now + worker.settle_ms / 1000, self._latest)
 
     @property
     def uncommitted(self) -> int:
         """Records read but not committed yet."""
         return len(self._origins) + len(self._since.acks)
 
-    async def tick(self) -> None:
-        """Go on where only time has passed: partitions have become idle, a commit has become due."""
+    async def go_on(self) -> None:
+        """Release what can be, learn and commit what is due."""
         async with self._lock:
             if not self._stopped:
                 await self._pump()
@@ -108,6 +111,7 @@ class Pump:
     async def _pump(self) -> None:
         if time.monotonic() < self._settled_at:
             return
+        self._settled_at = 0.0
         # After an error of ours nothing more is committed: the next worker starts at the last commit.
         self._stopped = True
         await self._release()

@@ -75,7 +75,7 @@ class WorkerSettings(BaseModel):
     idle_ms: int = Field(default=200, ge=0, le=60_000)
     "a drained partition holds the others back for so long"
     settle_ms: int = Field(default=10, ge=0, le=60_000)
-    "after quiet, the first record waits so long for earlier ones that are under way on other partitions"
+    "after quiet, records wait until none has come for so long (but at most idle_ms): earlier ones may be under way"
     align_limit: int = Field(default=200_000, ge=1)
     "records held back at most; above it the lowest is released anyway and counted"
     commit_ms: int = Field(default=1_000, ge=10)

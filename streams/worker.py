@@ -31,6 +31,8 @@ from streams.web import Web
 _logger = logging.getLogger(__name__)
 _TICK_SECONDS = 0.005
 _LOOK_SECONDS = 0.5
+_MARKER_SECONDS = 1.0  # a fetched record reaches the agent sooner, or others do
+_BATCH = 256  # records taken in before the line goes on, while more are waiting
 
 
 class _Faust(faust.Worker):
@@ -64,7 +66,8 @@ class Worker:
         self._networks[settings.kafka.target] = None
         self._next: dict[Partition, int] = {}
         self._drained_seconds: dict[Partition, float] = {}
-        self._ticked_at = 0.0
+        self._markers: dict[Partition, int] = {}
+        self._ticked_at = self._record_at = 0.0
         self._assigned = False
         self._error: BaseException | None = None
         self._app = self._faust_app()
@@ -80,8 +83,12 @@ class Worker:
             if message.offset < self._next.get(partition, 0):
                 continue
             self._next[partition] = message.offset + 1
+            self._record_at = time.monotonic()
             try:
-                await self._pump.put(self._record(message), Origin(message.key, message.value, event.ack))
+                self._pump.put(self._record(message), Origin(message.key, message.value, event.ack))
+                if self._queue.empty() or self._pump.aligner.held % _BATCH == 0:
+                    await self._mark_busy()
+                    await self._pump.go_on()
             except Exception as error:
                 self._fail(error)
                 raise
@@ -108,7 +115,7 @@ class Worker:
         try:
             while not self._app.should_stop:
                 await self._mark_idle()
-                await self._pump.tick()
+                await self._pump.go_on()
                 await asyncio.sleep(_TICK_SECONDS)
         except Exception as error:
             self._fail(error)
@@ -128,6 +135,13 @@ class Worker:
                 self._drained_seconds.pop(partition)
                 self._pump.aligner.set_idle(partition)
 
+    async def _mark_busy(self) -> None:
+        # An idle partition's next records may already be in Faust's hands, behind those of others.
+        for partition in self._pump.aligner.idle:
+            position = await self._app.consumer.position(faust.types.TP(*partition))
+            if position is not None and position > self._seen(partition):
+                self._pump.aligner.set_busy(partition)
+
     async def _is_drained(self, consumer: Any, partition: Partition) -> bool:  # noqa: ANN401 - faust ships no types
         tp = faust.types.TP(*partition)
         if tp not in consumer.assignment():
@@ -136,7 +150,12 @@ class Worker:
         if position is None or end is None or position < end:
             return False
         # What Faust has fetched may still be on its way to the agent; a transaction marker never comes.
-        return bool(self._next.get(partition, 0) >= position or self._queue.empty())
+        if position > self._seen(partition) and time.monotonic() - self._record_at > _MARKER_SECONDS:
+            self._markers[partition] = position
+        return bool(self._seen(partition) >= position)
+
+    def _seen(self, partition: Partition) -> int:
+        return max(self._next.get(partition, 0), self._markers.get(partition, 0))
 
     async def _look(self) -> None:
         self._telemetry.look(self._line, self._pump.aligner, self._pump.uncommitted)
