@@ -53,7 +53,7 @@ def crossnet() -> None:
 
 def main() -> None:
     """Run the console script: a named error is one sentence on stderr and exit code 2."""
-    # OpenMP's threads spin while they wait: on a machine with anything else to do torch becomes ten times slower. Read when torch loads.
+    # OpenMP's threads spin while they wait, which makes torch ten times slower on a busy machine. Read when torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # aiokafka logs every attempt while a broker is away, thousands of lines; what comes of it is said once, by us.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
