@@ -161,7 +161,8 @@ class Worker:
         self._telemetry.look(self._line, self._pump.aligner, self._pump.uncommitted)
         for partition, following in self._next.items():
             end = self._app.consumer.highwater(faust.types.TP(*partition))
-            self._telemetry.lag.labels(partition[0], str(partition[1])).set(max(0, (end or 0) - following))
+            if end is not None:  # before the first fetch nothing is known
+                self._telemetry.lag.labels(partition[0], str(partition[1])).set(max(0, end - following))
 
     def _exposition(self) -> bytes:
         self._telemetry.look(self._line, self._pump.aligner, self._pump.uncommitted)

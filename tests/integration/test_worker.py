@@ -13,7 +13,7 @@ from streams import assemble, replay
 from streams.folder import Folder, Part, on_log
 from streams.line import drive
 from streams.records import Interaction, Post, Recommendation
-from streams.settings import LineSettings, Settings
+from streams.settings import LineSettings, Settings, WorkerSettings
 from streams.tally import Tally
 from tests.integration.kafka import Kafka, Record
 from tests.integration.prometheus import Prometheus
@@ -144,17 +144,21 @@ def test_bad_input_becomes_dead_letters_and_neighbours_live(
 def test_a_killed_worker_goes_on_where_it_committed(
     kafka: Kafka, settings: Settings, trained: Path, mini: Folder, tmp_path: Path
 ) -> None:
-    """After kill -9 every interaction has its list, all copies under one id with one content, and nothing is counted twice."""
+    """After kill -9 the checkpoint and the lessons since lead to the same lists, all copies under one id with one content."""
+    settings = settings.model_copy(update={"worker": WorkerSettings(port=0, checkpoint_interactions=50, commit_ms=200)})
     artifact = artifact_for(settings, trained, tmp_path / "artifact")
     parts = replay.chosen(mini, "test")
     crossnet("replay", mini.path, "--artifacts", artifact)
     with Worker(artifact) as worker:
         worker.wait_ready()
-        until(lambda: worker.total("crossnet_commits_total") >= 1 and worker.total("crossnet_lists_total") >= 100, "lists", every=0.01)
+        until(lambda: worker.total("crossnet_checkpoints_total") >= 1, "a checkpoint is written", every=0.01)
         worker.kill()
+    assert list((artifact / "online").glob("[0-9]*"))
     with Worker(artifact) as worker:
         worker.wait_ready()
-        until(lambda: worker.total("crossnet_lag_records") == 0 and worker.total("crossnet_uncommitted_records") == 0, "all read")
+        until(lambda: worker.exposition().count("crossnet_lag_records{") == 3 * settings.kafka.partitions, "every lag is known")
+        until(lambda: worker.total("crossnet_lag_records") == 0, "all read")
+        until(lambda: worker.total("crossnet_uncommitted_records") == 0, "all committed")
         assert 0 == worker.stop()
     expected, _ = _offline(trained, mini, settings)
     content: dict[str, set[str]] = {}
