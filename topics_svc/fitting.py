@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from topics_svc.posterior import Estimates
 
 Progress = Callable[[int, float, float], None]
 WarmStart = Callable[[Lexicon, Sampler], None]
+_SAVE_EVERY = 10  # sweeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +31,62 @@ class Fitted:
 
 
 def fit_corpus(
-    posts: Iterable[tuple[str, str]], config: TopicConfig, progress: Progress | None = None, warm: WarmStart | None = None
-) -> Fitted:
+    posts: Iterable[tuple[str, str]], config: TopicConfig, progress: Progress | None = None,
+    warm: WarmStart | None = None, resume: Path | None = None,
+) -> Fitted:  # fmt: skip
     """Read (author, text) pairs and run the chain; `progress(sweep, log_likelihood, tokens_per_second)` after each sweep.
 
-    `warm(lexicon, sampler)` may put posts into the counts before the first sweep.
+    `warm(lexicon, sampler)` may put posts into the counts before the first sweep. `resume`: a file that keeps the chain every ten
+    sweeps; where it is there, the chain goes on from it, to the very result of an undisturbed run, and it is removed at the end.
     """
+    from topics_svc import resuming
+
     lexicon, corpus = read(posts, config)
-    sampler = Sampler(corpus, config)
-    if warm is not None:
-        warm(lexicon, sampler)
-    mean = MeanCounts(sampler)
-    likelihoods: list[float] = []
-    last = config.sweeps
-    for sweep in range(1, config.sweeps + 1):
+    chain = Chain(corpus, config)
+    if resume is not None and resume.exists():
+        resuming.load(resume, chain)
+    elif warm is not None:
+        warm(lexicon, chain.sampler)
+    while not chain.done:
         begin = time.perf_counter()
-        sampler.sweep()
+        chain.sampler.sweep()
         seconds = time.perf_counter() - begin
-        likelihoods.append(log_joint(sampler.counts, sampler.priors))
+        chain.after_sweep()
         if progress is not None:
-            progress(sweep, likelihoods[-1], len(corpus.words_N) / max(seconds, 1e-9))
-        if last == config.sweeps and on_plateau(likelihoods, config.plateau):
-            last = min(sweep + config.average_last, config.sweeps)
-        if sweep > last - config.average_last:
-            mean.add(sampler)
+            progress(len(chain.likelihoods), chain.likelihoods[-1], len(corpus.words_N) / max(seconds, 1e-9))
+        if resume is not None and len(chain.likelihoods) % _SAVE_EVERY == 0:
+            resuming.save(resume, chain)
+    if resume is not None:
+        resume.unlink(missing_ok=True)
+    return Fitted(lexicon, corpus, chain.mean.estimates(chain.sampler), chain.sampler.counts.z_D, tuple(chain.likelihoods))
+
+
+class Chain:
+    """A sampler with what is kept of its sweeps."""
+
+    def __init__(self, corpus: Corpus, config: TopicConfig) -> None:
+        self.config = config
+        self.sampler = Sampler(corpus, config)
+        self.mean = MeanCounts(self.sampler)
+        self.likelihoods: list[float] = []
+        self.last = config.sweeps  # earlier once a plateau is reached
+
+    @property
+    def done(self) -> bool:
+        """Whether the last sweep was made."""
+        return len(self.likelihoods) >= self.last
+
+    def after_sweep(self) -> None:
+        """Keep the likelihood, add the counts to the mean near the end, re-estimate priors before that."""
+        config, likelihoods = self.config, self.likelihoods
+        likelihoods.append(log_joint(self.sampler.counts, self.sampler.priors))
+        sweep = len(likelihoods)
+        if self.last == config.sweeps and on_plateau(likelihoods, config.plateau):
+            self.last = min(sweep + config.average_last, config.sweeps)
+        if sweep > self.last - config.average_last:
+            self.mean.add(self.sampler)
         elif config.optimise_every and sweep % config.optimise_every == 0:
-            _optimise(sampler)
-        if sweep == last:
-            break
-    return Fitted(lexicon, corpus, mean.estimates(sampler), sampler.counts.z_D, tuple(likelihoods))
+            _optimise(self.sampler)
 
 
 def _optimise(sampler: Sampler) -> None:

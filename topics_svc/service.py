@@ -19,13 +19,16 @@ _RELEVANCE = 0.6  # weight of log p(word | topic) against log lift (Sievert and 
 _PRIORS = ("alpha", "beta", "beta_background", "gamma")
 
 
-def fit(posts: Iterable[tuple[str, str]], config: TopicConfig, progress: Progress | None = None) -> "TopicService":
+def fit(
+    posts: Iterable[tuple[str, str]], config: TopicConfig, progress: Progress | None = None, *, resume: Path | None = None
+) -> "TopicService":
     """Fit Twitter-LDA to (author, text) pairs; an author is any string, such as user and network.
 
     `progress(sweep, log_likelihood, tokens_per_second)` is called after every sweep. Deterministic: same pairs in the same
-    order, same config, same result. Raises CorpusError where there is nothing to fit to, InputError for a pair that is none.
+    order, same config, same result. `resume`: a file to keep the unfinished chain in; where it is there, the fit goes on from it.
+    Raises CorpusError where there is nothing to fit to, InputError for a pair that is none.
     """
-    return of_fit(config, fit_corpus(posts, config, progress))
+    return of_fit(config, fit_corpus(posts, config, progress, resume=resume))
 
 
 def of_fit(config: TopicConfig, fitted: Fitted) -> "TopicService":

@@ -63,7 +63,7 @@ def command() -> None:
 @click.option("--split-hashtags", is_flag=True, help="Count a CamelCase hashtag as its words, too.")
 @click.option("--resume", is_flag=True, help="Go on where a stopped fit of the same posts and options was; keeps OUT.chain meanwhile.")
 @click.option("--seed", default=0, show_default=True)
-def fit_command(data: Path, out: Path, resume: bool, **options: Any) -> None:  # noqa: ANN401 - click's options are TopicConfig's fields
+def fit_command(data: Path, out: Path, *, resume: bool, **options: Any) -> None:  # noqa: ANN401 - click's options are TopicConfig's fields
     """Fit topics to the posts of DATA (posts.jsonl[.gz]) and print what was found.
 
     An author is a user on one network. Every twentieth post is held out of the fit, for the perplexity.
