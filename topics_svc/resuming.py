@@ -23,7 +23,9 @@ _FORMAT = "topics_svc chain 1"
 def save(path: Path, chain: Chain) -> None:
     """Write the chain's state, atomically."""
     counts, mean = chain.sampler.counts, chain.mean
-    arrays: dict[str, NDArray[Any]] = {"z_D": counts.z_D, "y_N": counts.y_N, "n_VK": mean.n_VK, "b_V": mean.b_V, "posts_K": mean.posts_K}
+    arrays: dict[str, NDArray[Any]] = {
+        "z_D": counts.z_D, "y_N": counts.y_N, "n_VK": mean.n_VK, "b_V": mean.b_V, "posts_K": mean.posts_K,
+    }  # fmt: skip
     about = {
         "of": _fingerprint(chain), "bits": chain.sampler.bits.state, "priors": asdict(chain.sampler.priors),
         "likelihoods": chain.likelihoods, "last": chain.last, "averaged": mean.sweeps,
