@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from model import Traced
 from streams.cli import crossnet
+from streams.errors import SettingsError
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text("utf-8")
 
@@ -29,3 +30,10 @@ def test_every_verb_has_help(verb: str) -> None:
     result = CliRunner().invoke(crossnet, [verb, "--help"])
     assert 0 == result.exit_code, result.output
     assert "Usage:" in result.output
+
+
+@pytest.mark.parametrize(("option", "said"), [("--topics", "topics = 0"), ("--hidden", "hidden = 0"), ("--factors", "factors = 0")])
+def test_a_wrong_option_of_train_is_one_sentence(tmp_path: Path, option: str, said: str) -> None:
+    """An impossible size is a named error with the value, before any data is read."""
+    with pytest.raises(SettingsError, match=said):
+        CliRunner().invoke(crossnet, ["train", str(tmp_path), "--out", str(tmp_path), option, "0"], catch_exceptions=False)

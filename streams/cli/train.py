@@ -8,11 +8,12 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from model import EpochReport, ModelConfig
+from model import EpochReport, ModelConfig, ModelError
 from streams import train
 from streams.cli.options import for_artifacts
+from streams.errors import SettingsError
 from streams.folder import Folder, Part
-from topics_svc import TopicConfig
+from topics_svc import TopicConfig, TopicError
 
 
 @click.command()
@@ -22,8 +23,8 @@ from topics_svc import TopicConfig
 @click.option("--sweeps", default=100, show_default=True, help="Gibbs sweeps.")
 @click.option("--factors", default=64, show_default=True, help="Embedding size k.")
 @click.option("--hidden", default=128, show_default=True, help="LSTM size h.")
-@click.option("--epochs", default=60, show_default=True, help="Epochs at most.")
-@click.option("--patience", default=15, show_default=True, help="Epochs without a better validation before stopping.")
+@click.option("--epochs", default=60, type=click.IntRange(1), show_default=True, help="Epochs at most.")
+@click.option("--patience", default=15, type=click.IntRange(1), show_default=True, help="Epochs without a better validation before stopping.")
 @click.option("--rate", default=0.001, show_default=True, help="Adam's rate, offline.")
 @click.option("--online-rate", default=0.001, show_default=True, help="Adam's rate, online.")
 @click.option("--logits", default="tanh", show_default=True, type=click.Choice(["tanh", "identity"]), help="eq. 8's output.")
@@ -38,11 +39,14 @@ def command(
     Example: crossnet train ../data/congress --out artifacts/congress
     """
     console = Console(stderr=True)
-    plan = train.Plan(
-        TopicConfig(topics=topics, sweeps=sweeps, seed=seed),
-        ModelConfig(networks=("none",), topics=0, factors=factors, hidden=hidden, logits=logits, online_rate=online_rate),
-        epochs, patience, rate, seed, device,
-    )  # fmt: skip
+    try:
+        plan = train.Plan(
+            TopicConfig(topics=topics, sweeps=sweeps, seed=seed),
+            ModelConfig(networks=("none",), topics=0, factors=factors, hidden=hidden, logits=logits, online_rate=online_rate),
+            epochs, patience, rate, seed, device,
+        )  # fmt: skip
+    except (ModelError, TopicError) as error:
+        raise SettingsError(str(error)) from error
 
     def sweep(number: int, likelihood: float, tokens_per_second: float) -> None:
         if number % 10 == 0:
