@@ -1,0 +1,124 @@
+"""The recommender behind the contract of a comparison (model/contract.py): rows outside, names inside.
+
+Legend: B queries, I items.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.config import ModelConfig
+from model.contract import Event, Query, Training
+from model.errors import ModelError
+from model.fit import EpochReport, Steps, fit
+from model.lesson import Lesson
+from model.memory import Memory
+from model.recommender import Recommender
+from model.wave import Advanced, Ranked, Wave
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What the stream has ranked or advanced and not yet learned, by identity of the event."""
+
+    wave: Wave
+    advanced: Advanced
+    row: int
+
+
+@dataclass(slots=True)
+class Compared:
+    """One configuration of the recommender; `settings` are fields of ModelConfig that differ from its defaults."""
+
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"online_rate": 3e-4}, {"online_rate": 1e-3}, {"online_rate": 3e-3})
+    online_settings: ClassVar[tuple[str, ...]] = ("online_rate",)
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    epochs: int = 60
+    patience: int = 5
+    device: str = "cpu"
+    progress: Callable[[EpochReport], None] = lambda _: None
+    _recommender: Recommender | None = None
+    _memories: dict[int, Memory] = field(default_factory=dict)
+    _ranked: tuple[tuple[int, ...], Wave, Ranked] | None = None
+    _pending: dict[int, _Pending] = field(default_factory=dict)
+    _catalogue: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def fit(self, training: Training) -> None:
+        """Train the network offline on the training part, watching the validation part."""
+        config = ModelConfig(
+            networks=training.networks, topics=training.topics, tau_seconds=training.tau_seconds, **self.settings
+        )
+        self._recommender = fit(
+            _by_user(training.train), _by_user(training.validation), config, epochs=self.epochs, patience=self.patience,
+            seed=self.seed, device=self.device, progress=self.progress, catalogue=[str(row) for row in range(training.items)],
+        )  # fmt: skip
+
+    def with_settings(self, **settings: Any) -> "Compared":
+        """The same fitted network with other online settings."""
+        one = copy.deepcopy(self)
+        one.settings = {**self.settings, **settings}
+        one._fitted.config = one._fitted.network.config = replace(self._fitted.config, **settings)
+        return one
+
+    def rank(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Scores by item row; (B, I)."""
+        wave = self._wave(queries)
+        ranked = self._fitted.rank(wave)
+        self._ranked = (tuple(id(one.step) for one in queries), wave, ranked)
+        return ranked.scores_BI
+
+    def advance(self, events: Sequence[Event]) -> None:
+        """Move the users' memories one step on, from the ranking where there was one."""
+        wave, advanced = self._of(events)
+        for row, event in enumerate(events):
+            self._memories[event.user] = advanced.advanced(row, event.step, wave.memories[row])
+            self._pending[id(event)] = _Pending(wave, advanced, row)
+
+    def learn(self, events: Sequence[Event], *, updates: bool) -> None:
+        """Learn the tie wave by wave as it was advanced, or only count it."""
+        for wave_events in self._waves(events):
+            items, at = tuple(str(one.item) for one in wave_events), tuple(one.at for one in wave_events)
+            if updates:
+                pending = [self._pending[id(one)] for one in wave_events]
+                self._fitted.learn(Lesson.of(pending[0].wave, pending[0].advanced, [one.row for one in pending], items, at))
+            else:
+                self._fitted.count_only(items, at, [str(one.user) for one in wave_events])
+        for one in events:
+            del self._pending[id(one)]
+
+    def _waves(self, events: Sequence[Event]) -> list[list[Event]]:
+        waves: dict[int, list[Event]] = {}
+        for one in events:
+            waves.setdefault(id(self._pending[id(one)].wave), []).append(one)
+        return list(waves.values())
+
+    def _of(self, events: Sequence[Event]) -> tuple[Wave, Advanced]:
+        if self._ranked is not None and self._ranked[0] == tuple(id(one.step) for one in events):
+            _, wave, ranked = self._ranked
+            self._ranked = None
+            return wave, Advanced(ranked.h_BH, ranked.C_BH, ranked.h_A_BH, ranked.attention, ranked.past)
+        wave = self._wave(events)
+        return wave, self._fitted.advance_only(wave)
+
+    def _wave(self, queries: Sequence[Query]) -> Wave:
+        empty = Memory.empty(self._fitted.config)
+        return Wave.of([(str(one.user), one.step, self._memories.get(one.user, empty)) for one in queries])
+
+    @property
+    def _fitted(self) -> Recommender:
+        if self._recommender is None:
+            raise ModelError("not fitted; call fit first")
+        return self._recommender
+
+
+def _by_user(events: Sequence[Event]) -> Steps:
+    steps: dict[str, list[tuple[Any, str]]] = {}
+    for one in events:
+        steps.setdefault(str(one.user), []).append((one.step, str(one.item)))
+    return steps
