@@ -43,11 +43,10 @@ class Compared:
     patience: int = 5
     device: str = "cpu"
     progress: Callable[[EpochReport], None] = lambda _: None
-    _recommender: Recommender | None = None
-    _memories: dict[int, Memory] = field(default_factory=dict)
-    _ranked: tuple[tuple[int, ...], Wave, Ranked] | None = None
-    _pending: dict[int, _Pending] = field(default_factory=dict)
-    _catalogue: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    _recommender: Recommender | None = field(default=None, init=False)
+    _memories: dict[int, Memory] = field(default_factory=dict, init=False)
+    _ranked: tuple[tuple[int, ...], Wave, Ranked] | None = field(default=None, init=False)
+    _pending: dict[int, _Pending] = field(default_factory=dict, init=False)
 
     def fit(self, training: Training) -> None:
         """Train the network offline on the training part, watching the validation part."""
@@ -59,17 +58,17 @@ class Compared:
             seed=self.seed, device=self.device, progress=self.progress, catalogue=[str(row) for row in range(training.items)],
         )  # fmt: skip
 
-    def with_settings(self, **settings: Any) -> "Compared":
+    def with_settings(self, **settings: float | str | bool) -> "Compared":
         """The same fitted network with other online settings."""
         one = copy.deepcopy(self)
         one.settings = {**self.settings, **settings}
-        one._fitted.config = one._fitted.network.config = replace(self._fitted.config, **settings)
+        one.fitted.config = one.fitted.network.config = replace(self.fitted.config, **one.settings)
         return one
 
     def rank(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Scores by item row; (B, I)."""
         wave = self._wave(queries)
-        ranked = self._fitted.rank(wave)
+        ranked = self.fitted.rank(wave)
         self._ranked = (tuple(id(one.step) for one in queries), wave, ranked)
         return ranked.scores_BI
 
@@ -86,9 +85,9 @@ class Compared:
             items, at = tuple(str(one.item) for one in wave_events), tuple(one.at for one in wave_events)
             if updates:
                 pending = [self._pending[id(one)] for one in wave_events]
-                self._fitted.learn(Lesson.of(pending[0].wave, pending[0].advanced, [one.row for one in pending], items, at))
+                self.fitted.learn(Lesson.of(pending[0].wave, pending[0].advanced, [one.row for one in pending], items, at))
             else:
-                self._fitted.count_only(items, at, [str(one.user) for one in wave_events])
+                self.fitted.count_only(items, at, [str(one.user) for one in wave_events])
         for one in events:
             del self._pending[id(one)]
 
@@ -104,14 +103,15 @@ class Compared:
             self._ranked = None
             return wave, Advanced(ranked.h_BH, ranked.C_BH, ranked.h_A_BH, ranked.attention, ranked.past)
         wave = self._wave(events)
-        return wave, self._fitted.advance_only(wave)
+        return wave, self.fitted.advance_only(wave)
 
     def _wave(self, queries: Sequence[Query]) -> Wave:
-        empty = Memory.empty(self._fitted.config)
+        empty = Memory.empty(self.fitted.config)
         return Wave.of([(str(one.user), one.step, self._memories.get(one.user, empty)) for one in queries])
 
     @property
-    def _fitted(self) -> Recommender:
+    def fitted(self) -> Recommender:
+        """The fitted recommender; ModelError before `fit`."""
         if self._recommender is None:
             raise ModelError("not fitted; call fit first")
         return self._recommender

@@ -7,6 +7,7 @@ from topics_svc.errors import ConfigError
 
 _LEAST = {
     "topics": 1, "sweeps": 1, "average_last": 1, "seed": 0, "min_posts": 1, "max_words": 1, "max_memory_mb": 1, "optimise_every": 0,
+    "wide_sweeps": 0,
 }  # fmt: skip
 
 
@@ -26,6 +27,8 @@ class TopicConfig:
     """Symmetric Beta prior of the switch between topic word and background word."""
     sweeps: int = 100
     """Gibbs sweeps at most."""
+    wide_sweeps: int = 15
+    """Sweeps over half as many topics again that come before, so that no two themes share a topic; 0 = none."""
     average_last: int = 10
     """Point estimates are averaged over this many last sweeps."""
     plateau: float = 0.0

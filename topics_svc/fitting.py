@@ -13,6 +13,7 @@ from topics_svc.gibbs import Sampler
 from topics_svc.lexicon import Corpus, Lexicon, read
 from topics_svc.likelihood import fixed_point, log_joint, on_plateau
 from topics_svc.posterior import Estimates
+from topics_svc.wide import started
 
 Progress = Callable[[int, float, float], None]
 WarmStart = Callable[[Lexicon, Sampler], None]
@@ -42,8 +43,9 @@ def fit_corpus(
     from topics_svc import resuming
 
     lexicon, corpus = read(posts, config)
-    chain = Chain(corpus, config)
-    if resume is not None and resume.exists():
+    resumes = resume is not None and resume.exists()
+    chain = Chain(Sampler(corpus, config) if resumes or warm else started(corpus, config), config)
+    if resume is not None and resumes:
         resuming.load(resume, chain)
     elif warm is not None:
         warm(lexicon, chain.sampler)
@@ -64,9 +66,9 @@ def fit_corpus(
 class Chain:
     """A sampler with what is kept of its sweeps."""
 
-    def __init__(self, corpus: Corpus, config: TopicConfig) -> None:
+    def __init__(self, sampler: Sampler, config: TopicConfig) -> None:
         self.config = config
-        self.sampler = Sampler(corpus, config)
+        self.sampler = sampler
         self.mean = MeanCounts(self.sampler)
         self.likelihoods: list[float] = []
         self.last = config.sweeps  # earlier once a plateau is reached

@@ -148,8 +148,12 @@ def _cut(raw: _Raw, config: TopicConfig) -> tuple[Lexicon, Ints]:
 
 
 def _check_memory(n_tokens: int, n_words: int, n_authors: int, config: TopicConfig) -> None:
-    """Refuse early: tokens, the [V, K] counts with their average (4 + 8 bytes), the [A, K] counts (4 bytes)."""
-    needed = _BYTES_A_TOKEN * n_tokens + config.topics * (12 * n_words + 4 * n_authors)
+    """Refuse early: tokens, the [V, K] counts with their average (4 + 8 bytes), the [A, K] counts (4 bytes).
+
+    A wide start has half as many topics again, beside the counts that it becomes: 22 and 10 bytes.
+    """
+    word, author = (22, 10) if config.wide_sweeps else (12, 4)
+    needed = _BYTES_A_TOKEN * n_tokens + config.topics * (word * n_words + author * n_authors)
     if needed > config.max_memory_mb << 20:
         raise CorpusError(
             f"the corpus needs {(needed >> 20) + 1} MB and max_memory_mb is {config.max_memory_mb}; "

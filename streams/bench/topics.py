@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from topics_svc import TopicConfig, TopicService
 from topics_svc.fitting import MeanCounts
-from topics_svc.gibbs import Sampler
 from topics_svc.lexicon import Corpus, Lexicon, flat
+from topics_svc.wide import started
 
 _TOPICS, _TYPES, _TOPICAL, _TRAINED = 60, 20_000, 0.6, 0.9
 _ALPHA, _BETA = 0.2, 0.01
@@ -100,7 +100,7 @@ def _apart(world: World, topics: int, sweeps: int, seed: int) -> Trained:
 
 def _train(corpus: Corpus, truth_D: NDArray[np.int64], topics: int, sweeps: int, seed: int) -> Trained:
     config = TopicConfig(topics=topics, sweeps=sweeps, seed=seed)
-    sampler, seconds = Sampler(corpus, config), []
+    sampler, seconds = started(corpus, config), []
     mean = MeanCounts(sampler)
     for sweep in range(sweeps):
         begin = time.perf_counter()

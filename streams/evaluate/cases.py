@@ -23,8 +23,12 @@ from streams.state import Users
 from topics_svc import TopicConfig, TopicService
 from topics_svc import fit as fit_topics
 
+Floats = NDArray[np.float32]
+_TINY = np.float32(1e-9)
 TRAIN_PART, VALIDATION_PART, TEST_PART = range(3)
-_PARTS = {TRAINING: TRAIN_PART, VALIDATION: VALIDATION_PART, TEST: TEST_PART}
+_PARTS = {TRAINING: Floats = NDArray[np.float32]
+_TINY = np.float32(1e-9)
+TRAIN_PART, VALIDATION: VALIDATION_PART, TEST: TEST_PART}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +121,7 @@ def _mean_gap_seconds(taken: Sequence[Part]) -> float:
 
 def _vectors(
     names: dict[str, int], items: dict[str, Item], topics: TopicService | None, training: Sequence[Event], users: int
-) -> NDArray[np.float32]:
+) -> Floats:
     texts = {row: _text(items[name]) for name, row in names.items() if name in items}
     if topics is not None and any(texts.values()):
         vectors = np.zeros((len(names), topics.topics), np.float32)
@@ -129,8 +133,8 @@ def _vectors(
         vectors = np.zeros((len(names), users), np.float32)
         for event in training:
             vectors[event.item, event.user] = 1
-    norms_I1 = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, norms_I1, out=np.zeros_like(vectors), where=norms_I1 > 0)
+    norms_I1: Floats = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(norms_I1, _TINY)
 
 
 def _text(item: Item) -> str:
