@@ -26,9 +26,7 @@ from topics_svc import fit as fit_topics
 Floats = NDArray[np.float32]
 _TINY = np.float32(1e-9)
 TRAIN_PART, VALIDATION_PART, TEST_PART = range(3)
-_PARTS = {TRAINING: Floats = NDArray[np.float32]
-_TINY = np.float32(1e-9)
-TRAIN_PART, VALIDATION: VALIDATION_PART, TEST: TEST_PART}
+_PARTS = {TRAINING: TRAIN_PART, VALIDATION: VALIDATION_PART, TEST: TEST_PART}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +132,8 @@ def _vectors(
         for event in training:
             vectors[event.item, event.user] = 1
     norms_I1: Floats = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(norms_I1, _TINY)
+    unit_ID: Floats = vectors / np.maximum(norms_I1, _TINY)
+    return unit_ID
 
 
 def _text(item: Item) -> str:
