@@ -103,18 +103,19 @@ def split(folder: Folder) -> list[Part]:
     """All records with their part: each user's oldest 70 % train, the next 10 % validate, the last 20 % test.
 
     A post belongs to the part of the interaction whose window it falls in; posts after the last interaction are test.
+    In time order; interactions precede posts of the same time, and those of one time stand as in the file.
     """
+    interactions = sorted(folder.interactions(), key=lambda one: one.at)
     by_user: defaultdict[str, list[Interaction]] = defaultdict(list)
-    for one in folder.interactions():
+    for one in interactions:
         by_user[one.user].append(one)
+    cuts = {user: (int(len(own) * _SHARES[0]), int(len(own) * _SHARES[1])) for user, own in by_user.items()}
+    borders = {user: (_border(own, cuts[user][0]), _border(own, cuts[user][1])) for user, own in by_user.items()}
+    seen: Counter[str] = Counter()
     events: list[Part] = []
-    borders: dict[str, tuple[int, int]] = {}
-    for user, interactions in by_user.items():
-        interactions.sort(key=lambda one: one.at)
-        cuts = [int(len(interactions) * share) for share in _SHARES]
-        borders[user] = (_border(interactions, cuts[0]), _border(interactions, cuts[1]))
-        for index, one in enumerate(interactions):
-            events.append(Part(one, _part(index, (cuts[0], cuts[1]))))
+    for one in interactions:
+        events.append(Part(one, _part(seen[one.user], cuts[one.user])))
+        seen[one.user] += 1
     posts = (Part(one, _part(one.at, borders.get(one.user, (-1, -1)))) for one in folder.posts())
     return sorted(chain(events, posts), key=lambda one: one.record.at)
 

@@ -132,8 +132,7 @@ def _vectors(
         for event in training:
             vectors[event.item, event.user] = 1
     norms_I1: Floats = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit_ID: Floats = vectors / np.maximum(norms_I1, _TINY)
-    return unit_ID
+    return np.asarray(vectors / np.maximum(norms_I1, _TINY), np.float32)
 
 
 def _text(item: Item) -> str:
