@@ -6,17 +6,19 @@
     DIR/users.rows      every user as of the end of the training data
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from model import ModelError, Recommender
 from streams.errors import ArtifactError
 from streams.line import Line
-from streams.settings import Settings
+from streams.settings import LineSettings, Settings
 from streams.state import Users, read_rows, write_rows
 from topics_svc import TopicError, TopicService
 
 _NO_TOPICS = "none"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,11 @@ class Artifact:
     users: Users
 
 
-def load(path: Path) -> Artifact:
-    """The artifact in a folder; ArtifactError when it is missing, broken, or its parts do not belong together."""
+def load(path: Path, settings: LineSettings) -> Artifact:
+    """The artifact in a folder; ArtifactError when it is missing, broken, or its parts do not belong together.
+
+    Its topics may be others than those it was trained on when they were refitted from them and are near enough.
+    """
     if not (path / "model").is_dir():
         raise ArtifactError(f"no artifact in {path}; make one with `crossnet train DATA --out {path}`")
     try:
@@ -38,17 +43,29 @@ def load(path: Path) -> Artifact:
         topics = TopicService.load(path / "topics") if recommender.config.topics else None
     except (ModelError, TopicError) as error:
         raise ArtifactError(str(error)) from error
-    fingerprint = topics.fingerprint if topics else _NO_TOPICS
-    if extra.get("topics") != fingerprint:
-        raise ArtifactError(
-            f"the model in {path} was trained on topics {extra.get('topics')}, but {path}/topics are {fingerprint}; "
-            "put the right topics there or train again"
-        )
+    _check_topics(path, topics, str(extra.get("topics")), settings.topics_distance)
     users = Users(recommender.config)
     for key, value in read_rows(path / "users.rows"):
         users.load(key, value)
     users.finish()
     return Artifact(recommender.state_hash()[:16], recommender, topics, users)
+
+
+def _check_topics(path: Path, topics: TopicService | None, trained_on: str, limit: float) -> None:
+    found = topics.fingerprint if topics else _NO_TOPICS
+    moved = topics.moved_from(trained_on) if topics else float(trained_on != _NO_TOPICS)
+    if moved is None:
+        raise ArtifactError(
+            f"the model in {path} was trained on topics {trained_on}, but {path}/topics are {found}, not even refitted from them; "
+            "put the right topics there or train again"
+        )
+    if moved > limit:
+        raise ArtifactError(
+            f"the topics in {path} are refitted and moved by {moved:.3f}, more than the {limit} of line.topics_distance; "
+            "put the old ones back, raise the limit, or train again"
+        )
+    if moved:
+        _log.warning("the topics in %s are refitted; mean distance %.3f from those the model was trained on", path, moved)
 
 
 def save(path: Path, line: Line, settings: Settings) -> None:

@@ -65,6 +65,8 @@ class LineSettings(BaseModel):
     "how far back the first window of a user reaches"
     late_posts: str = Field(default="include", pattern="^(include|drop)$")
     "what becomes of a post older than its user's last interaction"
+    topics_distance: float = Field(default=0.3, ge=0, le=1)
+    "refitted topics are refused when they moved farther than this from those the model was trained on"
 
 
 class WorkerSettings(BaseModel):

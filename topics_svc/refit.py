@@ -55,8 +55,13 @@ def refit(
 
     service = of_fit(config, fit_corpus(posts, config, progress, warm))
     drift = drifted(old, service)
-    service.about |= {"from": old.fingerprint, "distance": drift.mean}
+    service.about |= {"from": old.fingerprint, "distance": drift.mean, "moved": _moved(old, drift.mean)}
     return service, drift
+
+
+def _moved(old: TopicService, distance: float) -> dict[str, float]:
+    """How far the new topics are from all they descend from, at most: the distance is a metric, so steps add up."""
+    return {old.fingerprint: distance, **{name: distance + before for name, before in old.about.get("moved", {}).items()}}
 
 
 def placed(old: TopicService, lexicon: Lexicon, corpus: Corpus) -> tuple[Shorts, Bytes]:

@@ -130,6 +130,13 @@ class TopicService:
         overall_V = (all_V + 1e-12) / (all_V.sum() + 1e-12)
         return np.asarray(np.log(phi_VK) - (1 - _RELEVANCE) * np.log(overall_V)[:, None])
 
+    def moved_from(self, fingerprint: str) -> float | None:
+        """Mean Jensen-Shannon distance from other topics that these are, or were refitted from; None = no kin of theirs."""
+        if fingerprint == self.fingerprint:
+            return 0.0
+        moved = self.about.get("moved", {}).get(fingerprint)
+        return None if moved is None else float(moved)
+
     def _arrays(self) -> artifact.Arrays:
         return {"n_VK": self.estimates.n_VK, "b_V": self.estimates.b_V, "posts_K": self.estimates.posts_K}
 

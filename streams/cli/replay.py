@@ -50,7 +50,7 @@ def command(data: Path, artifacts: Path | None, part: str, rate: float | None, *
                 raise click.UsageError("--offline needs --artifacts DIR")
             from streams import assemble
 
-            line = assemble.line_of(assemble.load(artifacts), settings)
+            line = assemble.line_of(assemble.load(artifacts, settings.line), settings)
             bar = progress.add_task("interactions", total=None)
             tally = replay.offline(line, parts, settings, lambda count: progress.advance(bar, count))
             summary: dict[str, object] = {"interactions": tally.events, **tally.means()}

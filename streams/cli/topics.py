@@ -110,7 +110,10 @@ def _progress(sweeps: int) -> Iterator[Any]:
 def refit_command(data: Path, old: Path, out: Path, sweeps: int, limit: float) -> None:
     """Fit to the posts of DATA so that topic k stays topic k; prints how far the topics moved.
 
-    Distances are Jensen-Shannon: 0 = the same words, 1 = none in common. The old artifact stays as it is.
+    Distances are Jensen-Shannon: 0 = the same words, 1 = none in common. The old artifact stays as it is. A model trained on the old
+    topics uses the new ones once they stand in its artifact's `topics` folder, up to the setting line.topics_distance.
+
+    Example: crossnet topics refit DATA --from artifacts/congress/topics --out topics-new
     """
     folder = _with_posts(data)
     with _named():

@@ -52,7 +52,7 @@ def _lists(kafka: Kafka, settings: Settings) -> list[dict[str, object]]:
 
 def _offline(trained: Path, mini: Folder, settings: Settings) -> tuple[dict[str, Recommendation], dict[str, float]]:
     """Lists by id and accuracy of the same records without Kafka."""
-    line = assemble.line_of(assemble.load(trained), settings)
+    line = assemble.line_of(assemble.load(trained, settings.line), settings)
     made: dict[str, Recommendation] = {}
     tally = Tally()
     for output in drive(line, (one.record for one in on_log(replay.chosen(mini, "test"), settings))):

@@ -20,6 +20,16 @@ def test_topics_keep_their_numbers(service: TopicService) -> None:
     assert service.fingerprint == new.about["from"] != new.fingerprint
 
 
+def test_distance_from_ancestors(service: TopicService) -> None:
+    """Refitted topics know how far they are, at most, from all they descend from, and nothing of others."""
+    child, first = refit(service, drawn(1500, 4, 20, 0)[0][::-1])
+    grandchild, second = refit(child, drawn(1500, 4, 20, 1)[0])
+    assert 0.0 == service.moved_from(service.fingerprint)
+    assert first.mean == child.moved_from(service.fingerprint)
+    assert first.mean + second.mean == grandchild.moved_from(service.fingerprint)
+    assert service.moved_from(child.fingerprint) is None
+
+
 def test_new_words_enter(service: TopicService) -> None:
     """A word that came up since belongs to the topic it is used with."""
     posts = [(author, f"{text} novel" if "w2x1 " in text else text) for author, text in drawn(2000, 4, 20, 0)[0]]
