@@ -5,8 +5,9 @@ the same order as one through Kafka.
 """
 
 import gzip
+import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -43,30 +44,59 @@ class Folder:
             raise DataError(f"no data folder {path}; name one with events.jsonl[.gz] and, where there are posts, posts.jsonl[.gz]")
         self.path = path
 
-    def has_posts(self) -> bool:
-        """Whether there is a file of posts."""
-        return self._file("posts") is not None
+    def has(self, name: str) -> bool:
+        """Whether there is a file of `posts`, `events` or `items`."""
+        return self._file(name) is not None
 
     def posts(self) -> Iterator[Post]:
         """Posts in file order; their source is not set."""
-        for number, fields in self._lines("posts"):
-            network = fields.get("network")
-            if not isinstance(network, str) or not network:
-                raise DataError(f"{self.path}/posts line {number}: network = {network!r}; name the source network")
-            make = partial(post, network=network, source=_NOWHERE, timestamp_ms=_ALWAYS_MS)
-            yield self._checked(make, "posts", number, fields)
+        return (self._post(number, line) for number, line in self._lines("posts"))
 
     def interactions(self) -> Iterator[Interaction]:
         """Interactions in file order; their source is not set."""
         if self._file("events") is None:
             raise DataError(f"no events.jsonl[.gz] in {self.path}; there is nothing to learn without interactions")
-        for number, fields in self._lines("events"):
-            yield self._checked(partial(interaction, source=_NOWHERE, timestamp_ms=_ALWAYS_MS), "events", number, fields)
+        return (self._interaction(number, line) for number, line in self._lines("events"))
 
     def items(self) -> dict[str, Item]:
         """What the folder says of the items, by item; empty where there is no such file."""
-        read = (self._checked(item, "items", number, fields) for number, fields in self._lines("items"))
+        read = (self._item(number, line) for number, line in self._lines("items"))
         return {one.item: one for one in read}
+
+    def each(self, name: str) -> Iterator[tuple[int, Post | Interaction | Item | DataError]]:
+        """Line number and record of every line of `posts`, `events` or `items`, or what is wrong with it."""
+        parse: dict[str, Callable[[int, bytes], Post | Interaction | Item]] = {
+            "posts": self._post, "events": self._interaction, "items": self._item,
+        }  # fmt: skip
+        number = 0
+        try:
+            for number, line in self._lines(name):
+                try:
+                    yield number, parse[name](number, line)
+                except DataError as error:
+                    yield number, error
+        except DataError as error:  # of the file itself
+            yield number, error
+
+    def _post(self, number: int, line: bytes) -> Post:
+        fields = self._fields("posts", number, line)
+        network = fields.get("network")
+        if not isinstance(network, str) or not network:
+            raise DataError(f"{self.path}/posts line {number}: network = {network!r}; name the source network")
+        return self._checked(partial(post, network=network, source=_NOWHERE, timestamp_ms=_ALWAYS_MS), "posts", number, fields)
+
+    def _interaction(self, number: int, line: bytes) -> Interaction:
+        fields = self._fields("events", number, line)
+        return self._checked(partial(interaction, source=_NOWHERE, timestamp_ms=_ALWAYS_MS), "events", number, fields)
+
+    def _item(self, number: int, line: bytes) -> Item:
+        return self._checked(item, "items", number, self._fields("items", number, line))
+
+    def _fields(self, name: str, number: int, line: bytes) -> dict[str, Any]:
+        try:
+            return decode(line)
+        except InvalidRecord as error:
+            raise DataError(f"{self.path}/{name} line {number}: {error}") from error
 
     def _checked(self, make: Callable[[dict[str, Any]], _Made], name: str, number: int, fields: dict[str, Any]) -> _Made:
         if name != "items" and fields.get("at") is None:
@@ -80,18 +110,14 @@ class Folder:
         candidates = [self.path / f"{name}.jsonl", self.path / f"{name}.jsonl.gz"]
         return next((file for file in candidates if file.exists()), None)
 
-    def _lines(self, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _lines(self, name: str) -> Iterator[tuple[int, bytes]]:
         file = self._file(name)
         if file is None:
             return
-        number = 0
         try:
             with _open(file) as lines:
-                for number, line in enumerate(lines, start=1):
-                    yield number, decode(line)
-        except InvalidRecord as error:
-            raise DataError(f"{file} line {number}: {error}") from error
-        except (OSError, EOFError) as error:
+                yield from enumerate(lines, start=1)
+        except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{file} cannot be read: {error}") from error
 
 
@@ -99,25 +125,44 @@ def _open(file: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(file)) if file.suffix == ".gz" else file.open("rb")
 
 
-def split(folder: Folder) -> list[Part]:
+def split(folder: Folder, *, by_time: bool = False, keep: tuple[Set[str], Set[str]] | None = None) -> list[Part]:
     """All records with their part: each user's oldest 70 % train, the next 10 % validate, the last 20 % test.
 
     A post belongs to the part of the interaction whose window it falls in; posts after the last interaction are test.
     In time order; interactions precede posts of the same time, and those of one time stand as in the file.
+    `by_time` cuts everybody at the moment that has 70 % (80 %) of all interactions before it; `keep` names users and items to stay.
     """
     interactions = sorted(folder.interactions(), key=lambda one: one.at)
+    posts = folder.posts()
+    if keep is not None:
+        users, items = keep
+        interactions = [one for one in interactions if one.user in users and one.item in items]
+        posts = (one for one in posts if one.user in users)
+    if by_time and interactions:
+        parts = _cut_at(interactions, posts, *(interactions[int(len(interactions) * share)].at for share in _SHARES))
+    else:
+        parts = _cut_by_user(interactions, posts)
+    return sorted(parts, key=lambda one: one.record.at)
+
+
+def _cut_at(interactions: Iterable[Interaction], posts: Iterable[Post], first: int, second: int) -> Iterator[Part]:
+    records: Iterator[Post | Interaction] = chain(interactions, posts)
+    for one in records:
+        yield Part(one, _part(one.at, (first, second)))
+
+
+def _cut_by_user(interactions: Sequence[Interaction], posts: Iterable[Post]) -> Iterator[Part]:
     by_user: defaultdict[str, list[Interaction]] = defaultdict(list)
     for one in interactions:
         by_user[one.user].append(one)
     cuts = {user: (int(len(own) * _SHARES[0]), int(len(own) * _SHARES[1])) for user, own in by_user.items()}
     borders = {user: (_border(own, cuts[user][0]), _border(own, cuts[user][1])) for user, own in by_user.items()}
     seen: Counter[str] = Counter()
-    events: list[Part] = []
     for one in interactions:
-        events.append(Part(one, _part(seen[one.user], cuts[one.user])))
+        yield Part(one, _part(seen[one.user], cuts[one.user]))
         seen[one.user] += 1
-    posts = (Part(one, _part(one.at, borders.get(one.user, (-1, -1)))) for one in folder.posts())
-    return sorted(chain(events, posts), key=lambda one: one.record.at)
+    for written in posts:
+        yield Part(written, _part(written.at, borders.get(written.user, (-1, -1))))
 
 
 def _border(interactions: list[Interaction], cut: int) -> int:

@@ -15,12 +15,14 @@ from streams.errors import CrossnetError
 _VERBS = {
     "bench": ("streams.cli.bench", "Measure; one JSON line each."),
     "broker": ("streams.cli.broker", "A local single-node Apache Kafka."),
+    "evaluate": ("streams.cli.evaluate", "Compare all systems on a data folder, by the paper's protocol."),
     "demo": ("streams.cli.demo", "The whole line on a synthetic world."),
     "kafka-topics": ("streams.cli.kafka_topics", "Create or check the Kafka topics of the contract."),
     "replay": ("streams.cli.replay", "Send a data folder to Kafka, or run it offline."),
     "synth": ("streams.cli.synth", "Write a seeded synthetic data folder."),
     "topics": ("streams.cli.topics", "Fit, show and use Twitter-LDA topics."),
     "train": ("streams.cli.train", "Fit topics and model on a data folder."),
+    "validate": ("streams.cli.validate", "List what is wrong with a data folder."),
     "worker": ("streams.cli.worker", "Events in, Top-K lists out, learning on the way."),
 }
 

@@ -134,7 +134,7 @@ def refit_command(data: Path, old: Path, out: Path, sweeps: int, limit: float) -
 
 def _with_posts(data: Path) -> Folder:
     folder = Folder(data)
-    if not folder.has_posts():
+    if not folder.has("posts"):
         raise errors.DataError(f"no posts.jsonl[.gz] in {data}; topics are fitted to posts")
     return folder
 

@@ -6,7 +6,7 @@ Legend: U users, I items, E interactions, N networks, D length of an item's vect
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,14 +57,14 @@ class Cases:
         )  # fmt: skip
 
 
-def topics_of(parts: Sequence[Part], config: TopicConfig, sweep: Callable[[int, float, float], None]) -> TopicService | None:
-    """Topics of the training posts; None where there are no posts."""
+def topics_of(parts: Sequence[Part], config: TopicConfig) -> TopicService | None:
+    """Topics of the training posts, an author being a user on one network; None where there are no posts."""
     posts = [
         (f"{one.record.user}\t{one.record.network}", one.record.text)
         for one in parts
         if isinstance(one.record, Post) and one.part == TRAINING
     ]
-    return fit_topics(posts, config, sweep) if posts and config.topics else None
+    return fit_topics(posts, config) if posts else None
 
 
 def cases(

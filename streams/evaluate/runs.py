@@ -1,0 +1,170 @@
+"""Jobs: one system, one seed, fitted, tuned on the validation part and streamed; each leaves a file, so that a run can be resumed."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import active_children, get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.contract import Ranker
+from model.metrics.mean import mean_over_users
+from model.metrics.ndcg import gain
+from streams.errors import DataError
+from streams.evaluate import systems
+from streams.evaluate.cases import TEST_PART, VALIDATION_PART, Cases
+from streams.evaluate.inputs import Inputs, read
+from streams.evaluate.protocol import Outcome, Protocol, stream
+from streams.folder import Folder
+from streams.settings import Settings
+
+_TUNED_AT = 100  # the best variant has the highest validation NDCG at this K
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One system on one seed."""
+
+    name: str
+    "in the results"
+    system: str
+    inputs: Inputs
+    size: systems.Size
+    seed: int
+    settings: tuple[tuple[str, Any], ...] = ()
+    "fixed ones"
+    variants: tuple[tuple[tuple[str, Any], ...], ...] | None = None
+    "tried on the validation part; None = the system's own"
+
+    @property
+    def file(self) -> str:
+        """Name of its file."""
+        return "".join(one if one.isalnum() or one in "-=." else "_" for one in f"{self.name}-{self.seed}") + ".npz"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """What a job gave, of the best variant."""
+
+    job_name: str
+    seed: int
+    rank_E: NDArray[np.int32]
+    lists_TK: NDArray[np.int32]
+    "lists of the test part"
+    events_per_second: float
+    settings: Mapping[str, Any]
+    "of the best variant"
+    tried: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    "every variant: settings, and NDCG@100 on validation and test part"
+
+
+def run(job: Job, cases: Cases, protocol: Protocol) -> Run:
+    """Fit, try the variants on the validation part, keep the best one."""
+    variants = job.variants if job.variants is not None else tuple(tuple(one.items()) for one in systems.variants(job.system))
+    best: tuple[float, Outcome, Mapping[str, Any]] | None = None
+    tried = []
+    for settings, ranker in _fitted(job, [dict(one) for one in variants], cases):
+        outcome = stream(ranker, cases, protocol)
+        score = _ndcg(outcome, cases, VALIDATION_PART)
+        tried.append({**settings, "validation": score, "test": _ndcg(outcome, cases, TEST_PART)})
+        if best is None or score > best[0]:
+            best = score, outcome, settings
+    if best is None:
+        raise DataError(f"{job.name} has no variant to run; give at least one, {{}} for the defaults")
+    _, outcome, settings = best
+    lists_TK = outcome.lists_EK[cases.part_E == TEST_PART]
+    return Run(job.name, job.seed, outcome.rank_E, lists_TK, outcome.events_per_second, {**dict(job.settings), **settings}, tried)
+
+
+def _fitted(job: Job, variants: Sequence[Mapping[str, Any]], cases: Cases) -> Iterator[tuple[Mapping[str, Any], Ranker]]:
+    """Each variant with its fitted system; variants that differ in online settings only share a fit."""
+    online = systems.online_settings(job.system)
+    fits: dict[str, Any] = {}
+    for variant in variants:
+        offline = {name: value for name, value in variant.items() if name not in online}
+        key = json.dumps(offline, sort_keys=True)
+        if key not in fits:
+            fits = {key: systems.make(job.system, job.size, job.seed, **dict(job.settings), **offline)}
+            fits[key].fit(cases.training())
+        later = {name: value for name, value in variant.items() if name in online}
+        yield variant, fits[key].with_settings(**later) if online else fits[key]
+
+
+def _ndcg(outcome: Outcome, cases: Cases, part: int) -> float:
+    rows = np.flatnonzero(cases.part_E == part)
+    return mean_over_users((cases.users[cases.events[row].user], gain(int(outcome.rank_E[row]), _TUNED_AT)) for row in rows)
+
+
+def fingerprint(job: Job, protocol: Protocol, data: str) -> str:
+    """What a file must have been made from to be used again; `data` is the hash of the folder."""
+    return hashlib.sha256(repr((job, protocol, data)).encode()).hexdigest()
+
+
+def hash_of(path: Path) -> str:
+    """Hash of a data folder's files."""
+    digest = hashlib.sha256()
+    for file in sorted(path.glob("*.jsonl*")):
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def save(run_: Run, made_from: str, file: Path) -> None:
+    """Write a run whole or not at all."""
+    meta = {
+        "name": run_.job_name, "seed": run_.seed, "events_per_second": run_.events_per_second, "settings": run_.settings,
+        "tried": run_.tried, "made_from": made_from,
+    }  # fmt: skip
+    partial = file.with_suffix(".partial")
+    with partial.open("wb") as out:
+        np.savez_compressed(out, rank_E=run_.rank_E, lists_TK=run_.lists_TK, meta=np.array(json.dumps(meta)))
+    partial.replace(file)
+
+
+def load(file: Path, made_from: str) -> Run | None:
+    """The run in a file; None when it is missing, damaged, or made from something else."""
+    with suppress(OSError, ValueError, KeyError, EOFError), np.load(file, allow_pickle=False) as arrays:
+        meta = json.loads(str(arrays["meta"]))
+        if meta["made_from"] == made_from:
+            return Run(
+                meta["name"], meta["seed"], arrays["rank_E"], arrays["lists_TK"], meta["events_per_second"],
+                meta["settings"], meta["tried"],
+            )  # fmt: skip
+    return None
+
+
+# ---- side by side ----
+
+_held: dict[Inputs, Cases] = {}  # of this process
+
+
+def run_all(
+    jobs: Sequence[Job], path: Path, cases: Mapping[Inputs, Cases], settings: Settings, protocol: Protocol, processes: int,
+    done: Callable[[Job, Run], None],
+) -> None:  # fmt: skip
+    """Run jobs in processes of their own; `done` is called as each ends. The first error stops the rest."""
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // processes))  # read by torch when the processes load it
+    context = get_context("spawn")  # torch does not survive a fork
+    with ProcessPoolExecutor(processes, context, initializer=_held.update, initargs=(dict(cases),)) as pool:
+        futures: dict[Future[Run], Job] = {pool.submit(_run, one, path, settings, protocol): one for one in jobs}
+        try:
+            for future in as_completed(futures):
+                done(futures[future], future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                process.terminate()
+            raise
+
+
+def _run(job: Job, path: Path, settings: Settings, protocol: Protocol) -> Run:
+    if job.inputs not in _held:
+        _held[job.inputs] = read(Folder(path), job.inputs, settings)
+    return run(job, _held[job.inputs], protocol)

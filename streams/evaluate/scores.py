@@ -1,0 +1,73 @@
+"""From ranks and lists to numbers: every metric by user, their means, and how sure a difference is (ALGORITHMS 6).
+
+Legend: T interactions of the test part, U users, K length of a list, I items.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.evaluate.cases import TEST_PART, TRAIN_PART, Cases
+from streams.evaluate.runs import Run
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Test:
+    """The test part of the cases, as arrays."""
+
+    rows_T: NDArray[np.int64]
+    user_T: NDArray[np.int64]
+    users: int
+
+    @classmethod
+    def of(cls, cases: Cases) -> "Test":
+        """That of these cases."""
+        rows_T = np.flatnonzero(cases.part_E == TEST_PART)
+        return cls(rows_T, np.array([cases.events[row].user for row in rows_T]), len(cases.users))
+
+    def by_user(self, value_T: Doubles) -> Doubles:
+        """Mean of a value over each user's interactions, (U,); NaN for a user without any."""
+        count_U = np.bincount(self.user_T, minlength=self.users)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.bincount(self.user_T, value_T, self.users) / count_U)
+
+
+def hits(rank: NDArray[np.int32], k: int) -> Doubles:
+    """HR@k of each rank; rank 0 = not ranked."""
+    return ((rank > 0) & (rank <= k)).astype(np.float64)
+
+
+def gains(rank: NDArray[np.int32], k: int) -> Doubles:
+    """NDCG@k of each rank."""
+    return np.asarray(hits(rank, k) / np.log2(np.maximum(rank, 1) + 1.0))
+
+
+def by_user(run: Run, cases: Cases, cuts: Sequence[int]) -> dict[str, Doubles]:
+    """Metric to its value for each user, (U,)."""
+    test = Test.of(cases)
+    rank_T = run.rank_E[test.rows_T]
+    values: dict[str, Doubles] = {}
+    for k in cuts:
+        values[f"hr@{k}"] = test.by_user(hits(rank_T, k))
+        values[f"ndcg@{k}"] = test.by_user(gains(rank_T, k))
+    return values
+
+
+def popularity_of(cases: Cases) -> NDArray[np.int64]:
+    """Training interactions of each item, (I,)."""
+    trained = [event.item for event, part in zip(cases.events, cases.part_E, strict=True) if part == TRAIN_PART]
+    return np.bincount(trained, minlength=len(cases.items))
+
+
+def mean_of(seeds: Sequence[Mapping[str, Doubles]]) -> dict[str, Doubles]:
+    """Mean over seeds of each user's values."""
+    return {name: np.mean([one[name] for one in seeds], axis=0) for name in seeds[0]}
+
+
+def means(run: Run, cases: Cases, cuts: Sequence[int]) -> dict[str, float]:
+    """Metric to its mean over users."""
+    return {name: float(np.nanmean(value_U)) for name, value_U in by_user(run, cases, cuts).items()}
