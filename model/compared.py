@@ -43,6 +43,7 @@ class Compared:
     patience: int = 5
     device: str = "cpu"
     progress: Callable[[EpochReport], None] = lambda _: None
+    _items: int = field(default=0, init=False)
     _recommender: Recommender | None = field(default=None, init=False)
     _memories: dict[int, Memory] = field(default_factory=dict, init=False)
     _ranked: tuple[tuple[int, ...], Wave, Ranked] | None = field(default=None, init=False)
@@ -53,9 +54,10 @@ class Compared:
         config = ModelConfig(
             networks=training.networks, topics=training.topics, tau_seconds=training.tau_seconds, **self.settings
         )
+        self._items = training.items
         self._recommender = fit(
             _by_user(training.train), _by_user(training.validation), config, epochs=self.epochs, patience=self.patience,
-            seed=self.seed, device=self.device, progress=self.progress, catalogue=[str(row) for row in range(training.items)],
+            seed=self.seed, device=self.device, progress=self.progress,
         )  # fmt: skip
 
     def with_settings(self, **settings: float | str | bool) -> "Compared":
@@ -66,11 +68,14 @@ class Compared:
         return one
 
     def rank(self, queries: Sequence[Query]) -> NDArray[np.float32]:
-        """Scores by item row; (B, I)."""
+        """Scores by item row, (B, I); items that nobody has taken yet share the last place, as they have no row in the worker."""
         wave = self._wave(queries)
         ranked = self.fitted.rank(wave)
         self._ranked = (tuple(id(one.step) for one in queries), wave, ranked)
-        return ranked.scores_BI
+        known = ranked.scores_BI
+        scores_BI = np.full((len(known), self._items), known.min() - 1 if known.size else 0, np.float32)
+        scores_BI[:, [int(name) for name in self.fitted.items.names()]] = known
+        return scores_BI
 
     def advance(self, events: Sequence[Event]) -> None:
         """Move the users' memories one step on, from the ranking where there was one."""

@@ -58,21 +58,18 @@ def fit(
     *,
     epochs: int = 60,
     patience: int = 15,
-    batch: int = 32,
+    batch: int = 16,
     seed: int = 0,
-    learning_rate: float = 0.001,
+    learning_rate: float = 0.003,
     device: str = "cpu",
     progress: Callable[[EpochReport], None] = lambda _: None,
-    catalogue: Sequence[str] = (),
 ) -> Recommender:
     """Train on users' steps with the items taken; `validation` continues the same users' steps.
-
-    Items of `catalogue` have the first rows, taken or not (default 28); others get theirs from the training steps.
 
     Keeps the epoch with the best validation HR@10 (equals: the lower loss), or the last one without validation, and stops after
     `patience` epochs without a better one. The same arguments give the same weights on one machine. ModelError without steps.
     """
-    users, items = number(sequences, catalogue)
+    users, items = number(sequences)
     if not users:
         raise ModelError("no training steps; give at least one user with one step")
     recommender = Recommender(config, users, items, seed)

@@ -95,12 +95,10 @@ def _weights(x_BTM: Tensor, start: int, stop: int, past: int, kept: int) -> Tens
     return attention_weights(x_BTM[:, start:stop], x_BTM[:, start - past : stop], seen_TS[None])
 
 
-def number(
-    names: Mapping[str, Sequence[tuple[Step, str]]], catalogue: Sequence[str] = ()
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Rows of the users with steps, and of the catalogue's items and those they took, in order of appearance."""
+def number(names: Mapping[str, Sequence[tuple[Step, str]]]) -> tuple[dict[str, int], dict[str, int]]:
+    """Rows of the users with steps and of the items they took, in order of appearance."""
     users = {user: row for row, user in enumerate(user for user, steps in names.items() if steps)}
-    items = {item: row for row, item in enumerate(catalogue)}
+    items: dict[str, int] = {}
     for steps in names.values():
         for _, item in steps:
             items.setdefault(item, len(items))

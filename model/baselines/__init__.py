@@ -1,1 +1,7 @@
 """What the model is compared with."""
+
+from collections.abc import Callable, Mapping
+
+from model.contract import Ranker
+
+RIVALS: Mapping[str, Callable[..., Ranker]] = {}

@@ -25,7 +25,7 @@ from topics_svc import TopicConfig, TopicError
 @click.option("--hidden", default=128, show_default=True, help="LSTM size h.")
 @click.option("--epochs", default=60, type=click.IntRange(1), show_default=True, help="Epochs at most.")
 @click.option("--patience", default=15, type=click.IntRange(1), show_default=True, help="Epochs without a better one before stopping.")
-@click.option("--rate", default=0.001, show_default=True, help="Adam's rate, offline.")
+@click.option("--rate", default=0.003, show_default=True, help="Adam's rate, offline.")
 @click.option("--online-rate", default=0.001, show_default=True, help="Adam's rate, online.")
 @click.option("--logits", default="tanh", show_default=True, type=click.Choice(["tanh", "identity"]), help="eq. 8's output.")
 @click.option("--seed", default=0, show_default=True)

@@ -4,11 +4,12 @@ Legend: T interactions of the test part, U users, K length of a list, I items.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.metrics.significance import differences
 from streams.evaluate.cases import TEST_PART, TRAIN_PART, Cases
 from streams.evaluate.runs import Run
 
@@ -71,3 +72,17 @@ def mean_of(seeds: Sequence[Mapping[str, Doubles]]) -> dict[str, Doubles]:
 def means(run: Run, cases: Cases, cuts: Sequence[int]) -> dict[str, float]:
     """Metric to its mean over users."""
     return {name: float(np.nanmean(value_U)) for name, value_U in by_user(run, cases, cuts).items()}
+
+
+def over_all(run: Run, cases: Cases) -> dict[str, float]:
+    """Metrics of a run's lists as a whole."""
+    shown = np.unique(run.lists_TK[run.lists_TK >= 0])
+    return {f"coverage@{run.lists_TK.shape[1]}": len(shown) / len(cases.items)}
+
+
+def against(by_name: Mapping[str, Sequence[Mapping[str, Doubles]]], reference: str, metric: str) -> dict[str, dict[str, float | str]]:
+    """Each system's difference to the reference in one metric, seeds averaged; empty while the reference is missing."""
+    if reference not in by_name:
+        return {}
+    values = {name: mean_of(seeds)[metric] for name, seeds in by_name.items()}
+    return {name: {"name": reference, **asdict(one)} for name, one in differences(values, reference).items()}
