@@ -42,6 +42,8 @@ class Compared:
     epochs: int = 60
     patience: int = 5
     device: str = "cpu"
+    learning_rate: float = 0.003
+    "offline"
     progress: Callable[[EpochReport], None] = lambda _: None
     _items: int = field(default=0, init=False)
     _recommender: Recommender | None = field(default=None, init=False)
@@ -57,7 +59,7 @@ class Compared:
         self._items = training.items
         self._recommender = fit(
             _by_user(training.train), _by_user(training.validation), config, epochs=self.epochs, patience=self.patience,
-            seed=self.seed, device=self.device, progress=self.progress,
+            seed=self.seed, device=self.device, learning_rate=self.learning_rate, progress=self.progress,
         )  # fmt: skip
 
     def with_settings(self, **settings: float | str | bool) -> "Compared":

@@ -5,7 +5,7 @@ online; so the artifact starts the worker where the data end.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def train(folder: Folder, out: Path, settings: Settings, plan: Plan, watch: Watc
             plan.model,
             networks=tuple(settings.networks),
             topics=topics.topics if topics else 0,
-            tau_seconds=_mean_gap_seconds(parts, plan.model.tau_seconds),
+            tau_seconds=mean_gap_seconds(parts) or plan.model.tau_seconds,
         )
         training, validation = gathered(parts, config, topics, settings)
         recommender = fit(
@@ -91,8 +91,8 @@ def _fit_topics(parts: list[Part], config: TopicConfig, watch: Watch) -> TopicSe
     return fit_topics(posts, config, watch.sweep) if posts else None
 
 
-def _mean_gap_seconds(parts: list[Part], otherwise: float) -> float:
-    """Mean time between two consecutive interactions of a user in the training part."""
+def mean_gap_seconds(parts: Iterable[Part]) -> float:
+    """Mean time between two consecutive interactions of a user in the training part; 0 where there are none."""
     last: dict[str, int] = {}
     gaps = []
     for one in parts:
@@ -100,7 +100,7 @@ def _mean_gap_seconds(parts: list[Part], otherwise: float) -> float:
             if one.record.user in last:
                 gaps.append((one.record.at - last[one.record.user]) / 1000)
             last[one.record.user] = one.record.at
-    return sum(gaps) / len(gaps) if sum(gaps) > 0 else otherwise
+    return sum(gaps) / len(gaps) if gaps else 0.0
 
 
 def gathered(

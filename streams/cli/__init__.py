@@ -22,6 +22,7 @@ _VERBS = {
     "synth": ("streams.cli.synth", "Write a seeded synthetic data folder."),
     "topics": ("streams.cli.topics", "Fit, show and use Twitter-LDA topics."),
     "train": ("streams.cli.train", "Fit topics and model on a data folder."),
+    "tune": ("streams.cli.tune", "Search hyper-parameters on the validation part."),
     "validate": ("streams.cli.validate", "List what is wrong with a data folder."),
     "worker": ("streams.cli.worker", "Events in, Top-K lists out, learning on the way."),
 }

@@ -20,6 +20,7 @@ from streams.line import Line
 from streams.records import Interaction, Item, Post
 from streams.settings import Settings
 from streams.state import Users
+from streams.train import mean_gap_seconds
 from topics_svc import TopicConfig, TopicService
 from topics_svc import fit as fit_topics
 
@@ -76,7 +77,8 @@ def cases(
     for part in _PARTS:
         if not counts[part]:
             raise DataError(f"the {part} part has no interactions; give more data or another --split")
-    config = ModelConfig(tuple(networks), topics.topics if topics else 0)
+    tau_seconds = mean_gap_seconds(parts) or ModelConfig((), 0).tau_seconds
+    config = ModelConfig(tuple(networks), topics.topics if topics else 0, tau_seconds=tau_seconds)
     users = {name: row for row, name in enumerate(dict.fromkeys(one.record.user for one in taken))}
     names = {name: row for row, name in enumerate(dict.fromkeys([*_items(taken), *items]))}
     line = Line(Recommender(config), topics, settings.line, Users(config), publishes=False)
@@ -95,7 +97,6 @@ def cases(
     part_E = np.array([_PARTS[one.part] for one in taken], np.int8)
     trained = [event for event, part in zip(events, part_E, strict=True) if part == TRAIN_PART]
     vectors_ID = _vectors(names, items, topics, trained, len(users))
-    tau_seconds = _mean_gap_seconds(taken) or config.tau_seconds
     return Cases(
         tuple(users), tuple(names), config.networks, config.topics, tau_seconds, tuple(events), part_E,
         np.array(windows, np.int32).reshape(len(events), len(config.networks)), vectors_ID,
@@ -104,17 +105,6 @@ def cases(
 
 def _items(taken: Iterable[Part]) -> Iterable[str]:
     return (one.record.item for one in taken if isinstance(one.record, Interaction))
-
-
-def _mean_gap_seconds(taken: Sequence[Part]) -> float:
-    last: dict[str, int] = {}
-    gaps = []
-    for one in taken:
-        if one.part == TRAINING:
-            if one.record.user in last:
-                gaps.append((one.record.at - last[one.record.user]) / 1000)
-            last[one.record.user] = one.record.at
-    return sum(gaps) / len(gaps) if gaps else 0.0
 
 
 def _vectors(

@@ -72,8 +72,8 @@ def run(job: Job, cases: Cases, protocol: Protocol) -> Run:
     tried = []
     for settings, ranker in _fitted(job, [dict(one) for one in variants], cases):
         outcome = stream(ranker, cases, protocol)
-        score = _ndcg(outcome, cases, VALIDATION_PART)
-        tried.append({**settings, "validation": score, "test": _ndcg(outcome, cases, TEST_PART)})
+        score = ndcg(outcome, cases, VALIDATION_PART)
+        tried.append({**settings, "validation": score, "test": ndcg(outcome, cases, TEST_PART)})
         if best is None or score > best[0]:
             best = score, outcome, settings
     if best is None:
@@ -97,7 +97,8 @@ def _fitted(job: Job, variants: Sequence[Mapping[str, Any]], cases: Cases) -> It
         yield variant, fits[key].with_settings(**later) if online else fits[key]
 
 
-def _ndcg(outcome: Outcome, cases: Cases, part: int) -> float:
+def ndcg(outcome: Outcome, cases: Cases, part: int) -> float:
+    """NDCG@100 of one part of the cases, mean over users."""
     rows = np.flatnonzero(cases.part_E == part)
     return mean_over_users((cases.users[cases.events[row].user], gain(int(outcome.rank_E[row]), _TUNED_AT)) for row in rows)
 
