@@ -105,6 +105,6 @@ def command(
         )  # fmt: skip
 
     comparison.run(jobs, resume, tell)
-    best = max(comparison.done.values(), key=lambda run: means(run, comparison.cases, (100,))["ndcg@100"])
+    best = max(comparison.done.values(), key=lambda run: means(run, comparison.cases, cuts)[plan.metric])
     seconds = round(time.monotonic() - started, 1)
     click.echo(json.dumps({"out": str(out), "runs": len(comparison.done), "best": best.job_name, "seconds": seconds}))

@@ -41,6 +41,11 @@ class Plan:
     reference: str
     "the system that the others are compared with"
 
+    @property
+    def metric(self) -> str:
+        """What they are compared by."""
+        return f"ndcg@{self.cuts[-1]}"
+
 
 def jobs_of(plan: Plan, networks: Sequence[str]) -> list[Job]:
     """Every system on every seed, then the sweeps of the reference on the first seed."""
@@ -122,10 +127,10 @@ class Comparison:
         return {name: values[name] for name in in_order if name in values}
 
     def _metrics(self, by_name: Mapping[str, list[dict[str, scores.Doubles]]]) -> dict[str, Any]:
-        against = scores.against(by_name, self.plan.reference, "ndcg@100")
+        against = scores.against(by_name, self.plan.reference, self.plan.metric)
         models = {}
         for name, seeds in by_name.items():
-            done = [run for (own, _), run in self.done.items() if own == name]
+            done = [run for (own, _), run in sorted(self.done.items(), key=lambda one: one[0][1]) if own == name]
             means = [{metric: float(np.nanmean(value_U)) for metric, value_U in one.items()} for one in seeds]
             whole = [scores.over_all(run, self.cases) for run in done]
             means = [{**one, **other} for one, other in zip(means, whole, strict=True)]
@@ -155,6 +160,7 @@ class Comparison:
             "split": "time" if plan.inputs.by_time else "user", "ties": plan.protocol.ties, "wave": plan.protocol.wave,
             "owned_items": "ranked" if plan.protocol.keep_owned else "left out", "seeds": plan.seeds,
             "filters": asdict(plan.inputs.filters), "sizes": asdict(plan.size), "reference": plan.reference,
+            "compared_by": plan.metric,
         }  # fmt: skip
 
     def _users(self, by_name: Mapping[str, list[dict[str, scores.Doubles]]]) -> str:
@@ -191,10 +197,10 @@ class Comparison:
         for k in sorted({*_FACTORS, self.plan.size.factors}):
             run = first.get(name if k == self.plan.size.factors else f"{name} k={k}")
             if run is not None:
-                sizes[k] = scores.means(run, self.cases, (10, 100))
+                sizes[k] = scores.means(run, self.cases, self.plan.cuts)
         if len(sizes) < 2:
             return None
-        lines = {metric: [one[metric] for one in sizes.values()] for metric in ("ndcg@10", "ndcg@100")}
+        lines = {metric: [one[metric] for one in sizes.values()] for metric in (f"ndcg@{k}" for k in self.plan.cuts)}
         return Chart("Figure 6: accuracy by embedding size", "The model fitted anew for each size k.", "k", "NDCG", list(sizes), lines)
 
     def _by_rate(self, first: Mapping[str, Run]) -> Chart | None:
@@ -212,10 +218,10 @@ class Comparison:
         found = {"all posts": first.get(name), **{
             one.removeprefix(f"{name}, posts: "): run for one, run in first.items() if one.startswith(f"{name}, posts: ")
         }}  # fmt: skip
-        values = {one: scores.means(run, self.cases, (10, 100)) for one, run in found.items() if run is not None}
+        values = {one: scores.means(run, self.cases, self.plan.cuts) for one, run in found.items() if run is not None}
         if len(values) < 2:
             return None
-        lines = {metric: [one[metric] for one in values.values()] for metric in ("ndcg@10", "ndcg@100")}
+        lines = {metric: [one[metric] for one in values.values()] for metric in (f"ndcg@{k}" for k in self.plan.cuts)}
         return Chart(
             "What the posts add", "The model fitted and streamed with all posts, none, another user's, or one network less.",
             "posts", "NDCG", list(values), lines,

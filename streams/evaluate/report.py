@@ -17,7 +17,7 @@ tr.best td,tr.best th{font-weight:700}
 .n{opacity:.7}.scroll{overflow-x:auto}figure{margin:0}svg{max-width:100%;height:auto}
 .page{break-before:page;border-top:2px solid #8888;margin-top:3rem}
 """
-_SHOWN = ("hr@10", "ndcg@10", "hr@100", "ndcg@100", "diversity@100", "novelty@100", "coverage@100", "events_per_second")
+_UNSHOWN = {"seeds", "settings", "tried", "against"}
 
 
 def page(metrics: Mapping[str, Any], charts: Sequence[Chart], note: str) -> str:
@@ -50,16 +50,17 @@ def _said(value: object) -> str:
 
 def _results(metrics: Mapping[str, Any]) -> str:
     models: Mapping[str, Any] = metrics["models"]
-    shown = [name for name in _SHOWN if any(name in one for one in models.values())]
-    best = max(models, key=lambda name: models[name].get("ndcg@100", 0.0), default=None)
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in (*shown, "NDCG@100 against", "95 %", "p"))
+    shown = list(dict.fromkeys(name for one in models.values() for name in one if name not in _UNSHOWN))
+    metric = metrics["protocol"]["compared_by"]
+    best = max(models, key=lambda name: models[name][metric], default=None)
+    head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in (*shown, f"{metric} against", "95 %", "p"))
     rows = "".join(
-        f"<tr{' class=best' if name == best else ''}><th>{html.escape(name)}</th>"
-        + "".join(f"<td>{_number(one.get(metric))}</td>" for metric in shown) + _against(one.get("against")) + "</tr>"
-        for name, one in models.items()
+        f"<tr{' class=best' if model == best else ''}><th>{html.escape(model)}</th>"
+        + "".join(f"<td>{_number(one.get(name))}</td>" for name in shown) + _against(one.get("against")) + "</tr>"
+        for model, one in models.items()
     )  # fmt: skip
     return (
-        "<p>Means over users of each user's mean over his test interactions; the best NDCG@100 in bold. Differences are paired over "
+        "<p>Means over users of each user's mean over his test interactions; the best in bold. Differences are paired over "
         "users, with a bootstrap interval and a t-test corrected for the number of comparisons (Holm).</p>"
         f"<div class=scroll><table><tr><th>model</th>{head}</tr>{rows}</table></div>"
     )

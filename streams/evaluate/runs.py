@@ -1,6 +1,7 @@
 """Jobs: one system, one seed, fitted, tuned on the validation part and streamed; each leaves a file, so that a run can be resumed."""
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,7 +133,8 @@ def save(run_: Run, made_from: str, file: Path) -> None:
 
 def load(file: Path, made_from: str) -> Run | None:
     """The run in a file; None when it is missing, damaged, or made from something else."""
-    with suppress(OSError, ValueError, KeyError, EOFError), np.load(file, allow_pickle=False) as arrays:
+    with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile):
+        arrays = np.load(io.BytesIO(file.read_bytes()), allow_pickle=False)
         meta = json.loads(str(arrays["meta"]))
         if meta["made_from"] == made_from:
             return Run(

@@ -1,0 +1,173 @@
+"""`crossnet evaluate` on a small world, as a user runs it."""
+
+import csv
+import gzip
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from streams.cli.evaluate import command
+from streams.errors import DataError, SettingsError
+from streams.evaluate import runs
+from streams.evaluate.inputs import NO_POSTS, SWAPPED, WITHOUT, Filters, Inputs, altered, read
+from streams.evaluate.protocol import Protocol
+from streams.evaluate.systems import Size
+from streams.folder import Folder, split
+from streams.records import Post
+from streams.settings import Settings
+
+OWN = "tests.streams.evaluate.small:Counting"
+HOUR = 3_600_000
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six users on two networks, twelve items, half a year."""
+    folder, random = tmp_path_factory.mktemp("data"), np.random.default_rng(3)
+    events = [{"user": f"u{n % 6}", "item": f"i{random.integers(12)}", "at": 1_700_000_000_000 + n * 7 * HOUR} for n in range(240)]
+    words = [[f"w{topic}x{number}" for number in range(6)] for topic in range(3)]
+    posts = [
+        {"user": f"u{n % 6}", "network": ("twitter", "gplus")[n % 2], "at": 1_700_000_000_000 + n * 5 * HOUR,
+         "text": " ".join(random.choice(words[n % 3], 5))} for n in range(330)
+    ]  # fmt: skip
+    for name, records in (("events", events), ("posts", posts)):
+        (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in records), "utf-8")
+    return folder
+
+
+def _evaluate(data: Path, out: Path, *options: str) -> Result:
+    small = ("--topics", "3", "--factors", "3", "--hidden", "4", "--epochs", "2", "--jobs", "1")
+    return CliRunner().invoke(command, [str(data), "--out", str(out), *small, *options], catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def out(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of two systems on two seeds, with the sweeps."""
+    folder = tmp_path_factory.mktemp("out")
+    result = _evaluate(data, folder, "--models", "paper,noho", "--seeds", "2", "--k", "5,10")
+    assert 0 == result.exit_code, result.output
+    return folder
+
+
+def test_metrics(out: Path) -> None:
+    """metrics.json has data, protocol, and for each system its means, seeds, settings and the comparison with the preset."""
+    metrics = json.loads((out / "metrics.json").read_text("utf-8"))
+    assert {"train": 168, "validation": 24, "test": 48} == metrics["data"]["interactions"]
+    assert "strict" == metrics["protocol"]["ties"]
+    noho = metrics["models"]["noho"]
+    assert {"hr@5", "hr@10", "ndcg@5", "ndcg@10", "coverage@12", "events_per_second"} <= noho.keys()
+    assert {"seeds", "settings", "tried", "against"} <= noho.keys()
+    assert [0, 1] == [one["seed"] for one in noho["seeds"]]
+    assert pytest.approx(np.mean([one["hr@10"] for one in noho["seeds"]])) == noho["hr@10"]
+    assert {"name", "difference", "low", "high", "p"} == noho["against"].keys()
+    assert metrics["models"]["paper"]["against"] is None
+
+
+def test_users(out: Path) -> None:
+    """users.csv.gz has a line for each system, seed and user, whose mean is what metrics.json says."""
+    lines = list(csv.DictReader(io.StringIO(gzip.decompress((out / "users.csv.gz").read_bytes()).decode())))
+    own = [float(one["ndcg@10"]) for one in lines if (one["model"], one["seed"]) == ("noho", "1")]
+    expected = json.loads((out / "metrics.json").read_text("utf-8"))["models"]["noho"]["seeds"][1]["ndcg@10"]
+    assert 6 == len(own)
+    assert pytest.approx(expected) == np.mean(own)
+
+
+class _Outside(HTMLParser):
+    """Collects what a page would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note addresses, and scripts of any kind."""
+        values: Mapping[str, str | None] = dict(attrs)
+        self.found += [one for name in ("src", "href", "xlink:href") if (one := values.get(name)) and not one.startswith("#")]
+        self.found += [tag] if tag == "script" else []
+
+
+def test_report(out: Path) -> None:
+    """The report stands alone: charts inside with their tables, deviations at the end, nothing from outside."""
+    text = (out / "report.html").read_text("utf-8")
+    outside = _Outside()
+    outside.feed(text)
+    assert [] == outside.found
+    for expected in ("Figure 3:", "Figure 4:", "Figure 5:", "Figure 6:", "Accuracy by online rate", "What the posts add"):
+        assert f"<h3>{expected}" in text, expected
+    assert len(re.findall("<svg", text)) == text.count("<figure>")
+    assert text.index("Results") < text.index("Deviations from the paper</h2>")
+
+
+def test_resume(data: Path, out: Path) -> None:
+    """With --resume whole runs are kept, and a file that is cut or made otherwise is made again."""
+    files = sorted((out / "runs").iterdir())
+    stamps = {file: file.stat().st_mtime_ns for file in files}
+    files[0].write_bytes(files[0].read_bytes()[:100])
+    before = (out / "metrics.json").read_bytes()
+    again = _evaluate(data, out, "--models", "paper,noho", "--seeds", "2", "--k", "5,10", "--resume")
+    assert 1 == again.stderr.count(" left, about")
+    assert stamps[files[1]] == files[1].stat().st_mtime_ns
+    without_speed = re.compile(rb'"events_per_second": [0-9.e+]+')
+    assert without_speed.sub(b"", before) == without_speed.sub(b"", (out / "metrics.json").read_bytes())
+
+
+def test_a_class_of_ones_own(data: Path, tmp_path: Path) -> None:
+    """--model package.module:Class takes part like any other; what offers less is refused by name."""
+    result = _evaluate(data, tmp_path, "--models", "paper", "--model", OWN, "--no-sweeps")
+    assert 0 == result.exit_code, result.output
+    assert [OWN, "paper"] == sorted(json.loads((tmp_path / "metrics.json").read_text("utf-8"))["models"], key=str.lower, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("nobody", "no system 'nobody'"), ("json:JSONDecoder", "has no fit, rank, advance, learn"), ("x.y:Z", "imported")],
+)
+def test_no_such_system(data: Path, tmp_path: Path, name: str, expected: str) -> None:
+    """A name that is no system's, or a class that offers less, is refused with what to do."""
+    with pytest.raises(SettingsError, match=expected):
+        _evaluate(data, tmp_path, "--models", name)
+
+
+def test_split_by_time_sees_no_future(data: Path, tmp_path: Path) -> None:
+    """Cut at one moment, another future leaves every earlier list of the whole system, fit included, as it was."""
+    lines = (data / "events.jsonl").read_text("utf-8").splitlines()
+    changed = [line if number < 220 else json.dumps({**json.loads(line), "item": "i0"}) for number, line in enumerate(lines)]
+    (tmp_path / "events.jsonl").write_text("\n".join(changed), "utf-8")
+    (tmp_path / "posts.jsonl").write_text((data / "posts.jsonl").read_text("utf-8"), "utf-8")
+    inputs = Inputs(by_time=True, topics=3, sweeps=5)
+    job = runs.Job("paper", "paper", inputs, Size(4, 3, 2, 2), 0)
+    first, second = (runs.run(job, read(Folder(path), inputs, Settings()), Protocol(list_size=5)) for path in (data, tmp_path))
+    moment = 220 - 192  # interactions of the test part before the change
+    assert first.lists_TK[:moment].tolist() == second.lists_TK[:moment].tolist()
+    assert first.rank_E[:220].tolist() == second.rank_E[:220].tolist()
+
+
+def test_altered_posts(data: Path) -> None:
+    """Posts can be left out, one network of them too, or given to another user, everybody's to exactly one other."""
+    parts = split(Folder(data))
+    posts = {name: [one.record for one in altered(parts, Inputs(posts=name)) if isinstance(one.record, Post)]
+             for name in ("all", NO_POSTS, SWAPPED, WITHOUT + "gplus")}  # fmt: skip
+    assert [330, 0, 330, 165] == [len(one) for one in posts.values()]
+    given = {(one.user, other.user) for one, other in zip(posts["all"], posts[SWAPPED], strict=True)}
+    assert (6, 6, 6) == (len(given), len({one for one, _ in given}), len({other for _, other in given}))
+    assert all(one != other for one, other in given)
+    assert [one.text for one in posts["all"]] == [one.text for one in posts[SWAPPED]]
+
+
+def test_filters(data: Path) -> None:
+    """Quiet users and items are left out until nobody is too quiet; what leaves nothing is an error."""
+    plain = Inputs(topics=3, sweeps=2)
+    kept = read(Folder(data), replace(plain, filters=Filters(10, (("twitter", 20),), 10)), Settings())
+    assert 12 > len(kept.items)
+    counts = np.bincount([one.item for one in kept.events])
+    assert 10 <= counts.min()
+    with pytest.raises(DataError, match="no interaction passes the filters"):
+        read(Folder(data), replace(plain, filters=Filters(interactions=1000)), Settings())
