@@ -7,6 +7,9 @@ from types import FrameType
 
 import pytest
 
+# As in `crossnet` itself: threads of two torch processes that spin while they wait slow each other down tenfold.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

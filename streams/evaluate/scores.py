@@ -9,6 +9,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from model.metrics.coverage import coverage
+from model.metrics.diversity import diversity
+from model.metrics.novelty import novelty, novelty_authors
+from model.metrics.popularity_bias import popularity_rank
 from model.metrics.significance import differences
 from streams.evaluate.cases import TEST_PART, TRAIN_PART, Cases
 from streams.evaluate.runs import Run
@@ -58,12 +62,6 @@ def by_user(run: Run, cases: Cases, cuts: Sequence[int]) -> dict[str, Doubles]:
     return values
 
 
-def popularity_of(cases: Cases) -> NDArray[np.int64]:
-    """Training interactions of each item, (I,)."""
-    trained = [event.item for event, part in zip(cases.events, cases.part_E, strict=True) if part == TRAIN_PART]
-    return np.bincount(trained, minlength=len(cases.items))
-
-
 def mean_of(seeds: Sequence[Mapping[str, Doubles]]) -> dict[str, Doubles]:
     """Mean over seeds of each user's values."""
     return {name: np.mean([one[name] for one in seeds], axis=0) for name in seeds[0]}
@@ -75,9 +73,42 @@ def means(run: Run, cases: Cases, cuts: Sequence[int]) -> dict[str, float]:
 
 
 def over_all(run: Run, cases: Cases) -> dict[str, float]:
-    """Metrics of a run's lists as a whole."""
-    shown = np.unique(run.lists_TK[run.lists_TK >= 0])
-    return {f"coverage@{run.lists_TK.shape[1]}": len(shown) / len(cases.items)}
+    """Metrics of a run's lists: means over users of diversity, novelty and popularity rank; coverage of them all."""
+    test, about = Test.of(cases), _about(cases)
+    lists_TK, k = run.lists_TK, run.lists_TK.shape[1]
+    before, after = ([one[user] for user in test.user_T] for one in (about.before, about.after))
+    values = {
+        f"diversity@{k}": diversity(lists_TK, cases.vectors_ID),
+        f"novelty@{k}": novelty(lists_TK, about.users_I, about.users),
+        f"novelty_authors@{k}": novelty_authors(lists_TK, before, after),
+        f"popularity_rank@{k}": popularity_rank(lists_TK, about.counts_I),
+    }
+    means_of = {name: float(np.nanmean(test.by_user(np.nan_to_num(value_T)))) for name, value_T in values.items()}
+    return {**means_of, f"coverage@{k}": coverage(lists_TK, len(cases.items))}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _About:
+    """Counts frozen at the end of the training part, and what each user took before and in the test part."""
+
+    counts_I: NDArray[np.int64]
+    users_I: NDArray[np.int64]
+    users: int
+    before: list[set[int]]
+    after: list[set[int]]
+
+
+def _about(cases: Cases) -> _About:
+    counts_I, takers = np.zeros(len(cases.items), np.int64), set()
+    before: list[set[int]] = [set() for _ in cases.users]
+    after: list[set[int]] = [set() for _ in cases.users]
+    for event, part in zip(cases.events, cases.part_E, strict=True):
+        (after if part == TEST_PART else before)[event.user].add(event.item)
+        if part == TRAIN_PART:
+            counts_I[event.item] += 1
+            takers.add((event.user, event.item))
+    users_I = np.bincount([item for _, item in takers], minlength=len(cases.items))
+    return _About(counts_I, users_I, len({user for user, _ in takers}), before, after)
 
 
 def against(by_name: Mapping[str, Sequence[Mapping[str, Doubles]]], reference: str, metric: str) -> dict[str, dict[str, float | str]]:

@@ -59,7 +59,7 @@ def make(name: str, size: Size, seed: int, **settings: Any) -> Ranker:  # noqa: 
         "hidden": size.hidden, "embedding": size.factors, "epochs": size.epochs, "patience": size.patience, "device": size.device,
         "seed": seed,
     }  # fmt: skip
-    has = set(inspect.signature(factory).parameters)
+    has = _parameters(name)
     return factory(**{key: value for key, value in shared.items() if key in has}, **settings)
 
 
@@ -76,6 +76,13 @@ def online_settings(name: str) -> frozenset[str]:
 def _class(name: str) -> Any:  # noqa: ANN401 - a class or a partial of one
     found = Compared if name in _OWN else RIVALS[name] if name in RIVALS else _loaded(name)
     return found.func if isinstance(found, partial) else found
+
+
+def _parameters(name: str) -> set[str]:
+    """Of the class and of those it is made from, because `**settings` hides the latter's."""
+    made = _class(name)
+    kin = [one for one in getattr(made, "__mro__", (made,)) if one is not object]
+    return {parameter for one in kin for parameter in inspect.signature(one).parameters}
 
 
 def _loaded(name: str) -> Callable[..., Ranker]:
