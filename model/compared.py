@@ -21,6 +21,10 @@ from model.recommender import Recommender
 from model.wave import Advanced, Ranked, Wave
 
 
+def _quiet(_report: EpochReport) -> None:
+    """Nobody watches; a function and not a lambda, so that a fitted system can be sent to another process."""
+
+
 @dataclass(slots=True)
 class _Pending:
     """What the stream has ranked or advanced and not yet learned, by identity of the event."""
@@ -44,7 +48,7 @@ class Compared:
     device: str = "cpu"
     learning_rate: float = 0.003
     "offline"
-    progress: Callable[[EpochReport], None] = lambda _: None
+    progress: Callable[[EpochReport], None] = _quiet
     _items: int = field(default=0, init=False)
     _recommender: Recommender | None = field(default=None, init=False)
     _memories: dict[int, Memory] = field(default_factory=dict, init=False)

@@ -5,22 +5,23 @@ Legend: B users of a batch, k factors, H hidden, N steps with a target, I items.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from model.config import ModelConfig
 from model.errors import ModelError
 from model.network import Network
 from model.output import loss_and_slope
 from model.recommender import Recommender
-from model.sequences import History, Sequences, Window, number, pack
+from model.sequences import History, Sequences, number, pack
 from model.step import Step
+from model.trainer import CHUNK, PRECISIONS, Best, Trainer
+from model.unfinished import load, made_from, save
 from model.unroll import Carried, unroll
 
 _CUT = 10  # validation watches HR@10
-_CHUNK = 1024  # rows of logits at once: 57 MB at the paper's 13,829 items
 Steps = Mapping[str, Sequence[tuple[Step, str]]]
 
 
@@ -41,16 +42,6 @@ class EpochReport:
     "until the last epoch, were there no early stop"
 
 
-@dataclass(slots=True)
-class _Best:
-    """The weights and moments of the best epoch so far."""
-
-    score: tuple[float, float] = (-1.0, float("-inf"))
-    epoch: int = 0
-    tensors: dict[str, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
-    updates: float = 0.0
-
-
 def fit(
     sequences: Steps,
     validation: Steps,
@@ -62,13 +53,20 @@ def fit(
     seed: int = 0,
     learning_rate: float = 0.003,
     device: str = "cpu",
+    precision: str = "float32",
     progress: Callable[[EpochReport], None] = lambda _: None,
+    resume: Path | None = None,
 ) -> Recommender:
     """Train on users' steps with the items taken; `validation` continues the same users' steps.
 
     Keeps the epoch with the best validation HR@10 (equals: the lower loss), or the last one without validation, and stops after
     `patience` epochs without a better one. The same arguments give the same weights on one machine. ModelError without steps.
+    `resume`: a file that keeps the fit after every epoch; where it is there, the fit goes on from it, to the result of an undisturbed
+    one, and it is removed at the end. CheckpointError where it is of another fit.
+    `precision` of the products with the output layer, which are most of the work: float32 or bfloat16.
     """
+    if precision not in PRECISIONS:
+        raise ModelError(f"precision {precision!r}; choose of {', '.join(PRECISIONS)}")
     users, items = number(sequences)
     if not users:
         raise ModelError("no training steps; give at least one user with one step")
@@ -77,22 +75,27 @@ def fit(
     training = pack([_history(users[user], sequences[user], items) for user in users], batch, config, network.dtype, device)
     held_out = pack(_continued(sequences, validation, users, items), batch, config, network.dtype, device)
     unknown = sum(item not in items for steps in validation.values() for _, item in steps)
-    trainer = _Trainer(network, learning_rate, seed)
-    best, started = _Best(), time.perf_counter()
-    for epoch in range(1, epochs + 1):
+    trainer = Trainer(network, learning_rate, seed, PRECISIONS[precision])
+    source = made_from((sequences, validation), config, patience, batch, seed, learning_rate, device, precision) if resume else ""
+    best, done = load(resume, trainer, source) if resume and resume.exists() else (Best(), 0)
+    started = time.perf_counter()
+    for epoch in range(done + 1, epochs + 1):
+        if epoch - 1 - best.epoch >= patience:
+            break
         epoch_started = time.perf_counter()
         loss = trainer.epoch(training)
-        now = time.perf_counter()
-        speed = sum(one.targets for one in training) / (now - epoch_started)
+        speed = sum(one.targets for one in training) / (time.perf_counter() - epoch_started)
         checked = validate(network, held_out, unknown)
-        left = (time.perf_counter() - started) / epoch * (epochs - epoch)
+        left = (time.perf_counter() - started) / (epoch - done) * (epochs - epoch)
         validation_loss, validation_hr = checked or (None, None)
         progress(EpochReport(epoch, loss, validation_loss, validation_hr, speed, left))
         score = (0.0, float(epoch)) if checked is None else (checked[1], -checked[0])
         if score > best.score:
             best = trainer.snapshot(score, epoch)
-        elif epoch - best.epoch >= patience:
-            break
+        if resume:
+            save(resume, trainer, best, epoch, source)
+    if resume:
+        resume.unlink(missing_ok=True)
     recommender.take_fit(best.tensors, best.updates)  # the moments are carried on by online learning
     return recommender
 
@@ -112,76 +115,6 @@ def _continued(training: Steps, validation: Steps, users: Mapping[str, int], ite
     return histories
 
 
-class _Trainer:
-    """Network and optimizer, with random numbers of their own."""
-
-    def __init__(self, network: Network, rate: float, seed: int) -> None:
-        self._network = network
-        self._adam = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
-        device = network.b.device
-        self._dropped = torch.Generator(device).manual_seed(seed)
-        self._order = torch.Generator().manual_seed(seed)
-
-    def epoch(self, batches: Sequence[Sequences]) -> float:
-        """One pass in random order; the mean loss over its steps."""
-        order = torch.randperm(len(batches), generator=self._order).tolist()
-        total = sum(self._step(batches[place]) for place in order)
-        return total / sum(one.targets for one in batches)
-
-    def _step(self, batch: Sequences) -> float:
-        network = self._network
-        self._adam.zero_grad()
-        carried = Carried.start(network.E_user[batch.user_B], network.config.hidden)
-        total = 0.0
-        for window in batch.windows:
-            h_NH, carried = unroll(network, window, network.E_user[batch.user_B], carried, self._drop)
-            total += self._backward(window, self._drop(h_NH[window.target_N]), batch.targets)
-        torch.nn.utils.clip_grad_norm_(network.parameters(), network.config.clip_norm)
-        self._adam.step()
-        return total
-
-    def _backward(self, window: Window, h_NH: Tensor, targets: int) -> float:
-        """Gradients of the sum of losses / targets; that of the output layer in closed form and in chunks. Gives the sum."""
-        network, total = self._network, 0.0
-        slope_NH = torch.empty_like(h_NH)
-        with torch.no_grad():
-            for start in range(0, len(h_NH), _CHUNK):
-                rows = slice(start, start + _CHUNK)
-                loss_N, slope_NI = loss_and_slope(network.logits(h_NH[rows]), window.item_N[rows], network.config)
-                slope_NI /= targets
-                slope_NH[rows] = slope_NI @ network.W_r
-                _add(network.W_r, slope_NI.T @ h_NH[rows])
-                _add(network.b_r, slope_NI.sum(dim=0))
-                total += float(loss_N.sum())
-        torch.autograd.backward([h_NH], [slope_NH])
-        return total
-
-    def _drop(self, values: Tensor) -> Tensor:
-        rate = self._network.config.dropout
-        if not rate:
-            return values
-        kept = torch.rand(values.shape, generator=self._dropped, device=values.device, dtype=values.dtype) >= rate
-        return values * kept / (1 - rate)
-
-    def snapshot(self, score: tuple[float, float], epoch: int) -> _Best:
-        """A copy of weights and moments."""
-        tensors, updates = {}, 0.0
-        for name, one in self._network.named_parameters():
-            state = self._adam.state.get(one, {})
-            first, second = (state.get(key, torch.zeros_like(one)) for key in ("exp_avg", "exp_avg_sq"))
-            tensors[name] = (_copy(one), _copy(first), _copy(second))
-            updates = max(updates, float(state.get("step", 0)))
-        return _Best(score, epoch, tensors, updates)
-
-
-def _copy(values: Tensor) -> Tensor:
-    return values.detach().to("cpu", copy=True)
-
-
-def _add(parameter: Tensor, gradient: Tensor) -> None:
-    parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-
-
 @torch.no_grad()
 def validate(network: Network, batches: Sequence[Sequences], unknown: int) -> tuple[float, float] | None:
     """Mean loss and HR@10 of the steps with a target, `unknown` more counted as missed; None without any."""
@@ -193,9 +126,9 @@ def validate(network: Network, batches: Sequence[Sequences], unknown: int) -> tu
         for window in batch.windows:
             h_NH, carried = unroll(network, window, e_Bk, carried, lambda values: values)
             h_NH = h_NH[window.target_N]
-            for start in range(0, len(h_NH), _CHUNK):
-                item_N = window.item_N[start : start + _CHUNK]
-                logits_NI = network.logits(h_NH[start : start + _CHUNK])
+            for start in range(0, len(h_NH), CHUNK):
+                item_N = window.item_N[start : start + CHUNK]
+                logits_NI = network.logits(h_NH[start : start + CHUNK])
                 rank_N = (logits_NI >= logits_NI.gather(1, item_N[:, None])).sum(dim=1)
                 hits += int((rank_N <= _CUT).sum())
                 loss += float(loss_and_slope(logits_NI, item_N, network.config)[0].sum())

@@ -35,6 +35,9 @@ class Plan:
     learning_rate: float
     seed: int
     device: str
+    precision: str = "float32"
+    resume: Path | None = None
+    "file that keeps an unfinished fit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ def train(folder: Folder, out: Path, settings: Settings, plan: Plan, watch: Watc
         recommender = fit(
             training, validation, config, epochs=plan.epochs, patience=plan.patience, seed=plan.seed,
             learning_rate=plan.learning_rate, device=plan.device, progress=watch.epoch,
+            precision=plan.precision, resume=plan.resume,
         )
     except (ModelError, TopicError) as error:
         raise DataError(f"cannot train on {folder.path}: {error}") from error

@@ -30,6 +30,14 @@ def topics() -> None:
 
 
 @command.command()
+def train() -> None:
+    """Measure one offline epoch at paper size, in both precisions of the output layer."""
+    from streams.bench import train as bench
+
+    click.echo(json.dumps(bench.run()))
+
+
+@command.command()
 def worker() -> None:
     """Measure posts and interactions through Kafka, against a bare Faust agent."""
     from streams.bench import worker as bench

@@ -29,10 +29,12 @@ from topics_svc import TopicConfig, TopicError
 @click.option("--online-rate", default=0.001, show_default=True, help="Adam's rate, online.")
 @click.option("--logits", default="tanh", show_default=True, type=click.Choice(["tanh", "identity"]), help="eq. 8's output.")
 @click.option("--seed", default=0, show_default=True)
+@click.option("--precision", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16"]))
+@click.option("--resume", is_flag=True, help="Go on where a stopped training was; keeps OUT.fit meanwhile.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda, for the offline fit.")
 def command(
     data: Path, out: Path, topics: int, sweeps: int, factors: int, hidden: int, epochs: int, patience: int, rate: float,
-    online_rate: float, logits: str, seed: int, device: str,
+    online_rate: float, logits: str, seed: int, device: str, precision: str, resume: bool,  # noqa: FBT001 - click gives it by name
 ) -> None:  # fmt: skip
     """Fit topics and model on DATA and write the artifact that the worker starts from.
 
@@ -43,7 +45,7 @@ def command(
         plan = train.Plan(
             TopicConfig(topics=topics, sweeps=sweeps, seed=seed),
             ModelConfig(networks=("none",), topics=0, factors=factors, hidden=hidden, logits=logits, online_rate=online_rate),
-            epochs, patience, rate, seed, device,
+            epochs, patience, rate, seed, device, precision, out.with_name(f"{out.name}.fit") if resume else None,
         )  # fmt: skip
     except (ModelError, TopicError) as error:
         raise SettingsError(str(error)) from error

@@ -1,15 +1,17 @@
 """Offline training."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from model import EpochReport, ModelConfig, ModelError, Recommender, Step, fit
-from model.fit import _Trainer, validate
+from model import CheckpointError, EpochReport, ModelConfig, ModelError, Recommender, Step, fit
+from model.fit import validate
 from model.sequences import History, pack
+from model.trainer import Trainer
 from model.unroll import Carried, unroll
 from tests.model import plain
 from tests.model.small import SMALL, Stream, awkward, recommender, small, step
@@ -83,7 +85,7 @@ def test_training_gradient_is_autograd_through_the_whole_sequence() -> None:
     """One step of training equals one step of Adam on the mean loss, all of it by autograd."""
     config = small(dropout=0.0)
     one, other = recommender(config), recommender(config)
-    trainer = _Trainer(one.network, 0.01, seed=0)
+    trainer = Trainer(one.network, 0.01, 0, None)
     loss = trainer.epoch(pack(_histories(config), 3, config, torch.float64, "cpu"))
     assert _plain_epoch_loss(other, _histories(config)) == pytest.approx(loss, abs=1e-10)
 
@@ -177,3 +179,47 @@ def test_nothing_to_train_on_is_refused() -> None:
     """A ModelError says so."""
     with pytest.raises(ModelError, match="no training steps"):
         fit({"ann": []}, {}, _FIT)
+
+
+def _stopped_after(epochs: int, file: Path) -> None:
+    """Run a fit that is killed once it has reported so many epochs."""
+
+    def stop(report: EpochReport) -> None:
+        if report.epoch > epochs:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(*_data(), _FIT, epochs=6, seed=2, progress=stop, resume=file)
+
+
+def test_a_stopped_fit_goes_on(tmp_path: Path) -> None:
+    """Killed after any epoch and resumed, a fit ends with the very weights and moments of an undisturbed one; its file is gone."""
+    expected = fit(*_data(), _FIT, epochs=6, seed=2).state_hash()
+    for epochs in (1, 4):
+        _stopped_after(epochs, tmp_path / "fit")
+        reports: list[EpochReport] = []
+        assert expected == fit(*_data(), _FIT, epochs=6, seed=2, progress=reports.append, resume=tmp_path / "fit").state_hash()
+        assert epochs + 1 == reports[0].epoch
+        assert not (tmp_path / "fit").exists()
+
+
+def test_another_fit_is_not_resumed(tmp_path: Path) -> None:
+    """A file of other options, or a damaged one, is refused with what to do."""
+    _stopped_after(1, tmp_path / "fit")
+    with pytest.raises(CheckpointError, match="of another fit"):
+        fit(*_data(), _FIT, epochs=6, seed=3, resume=tmp_path / "fit")
+    (tmp_path / "fit").write_bytes((tmp_path / "fit").read_bytes()[:100])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        fit(*_data(), _FIT, epochs=6, seed=2, resume=tmp_path / "fit")
+
+
+def test_half_precision_learns_the_same() -> None:
+    """With the output layer's products in bfloat16 the loss after some epochs is that of float32 to a hundredth."""
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        reports: list[EpochReport] = []
+        fit(*_data(), _FIT, epochs=5, precision=precision, progress=reports.append)
+        losses.append(reports[-1].loss)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+    with pytest.raises(ModelError, match="precision 'float8'"):
+        fit(*_data(), _FIT, precision="float8")
