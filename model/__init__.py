@@ -1,6 +1,7 @@
 """The time-aware attention LSTM: numbers in, ranking out."""
 
 from model.baselines.popularity import Popularity
+from model.blend.neighbours import LAST as PAST_ITEMS
 from model.config import ModelConfig
 from model.errors import CheckpointError, ModelError
 from model.fit import EpochReport, fit
@@ -17,6 +18,7 @@ from model.trace import Traced
 from model.wave import Advanced, Ranked, Wave
 
 __all__ = [
+    "PAST_ITEMS",
     "Advanced",
     "CheckpointError",
     "EpochReport",

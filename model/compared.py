@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from model.blend.neighbours import LAST
 from model.config import ModelConfig
 from model.contract import Event, Query, Training
 from model.errors import ModelError
@@ -51,6 +52,7 @@ class Compared:
     progress: Callable[[EpochReport], None] = _quiet
     _items: int = field(default=0, init=False)
     _recommender: Recommender | None = field(default=None, init=False)
+    _past: dict[int, list[str]] = field(default_factory=dict, init=False)
     _memories: dict[int, Memory] = field(default_factory=dict, init=False)
     _ranked: tuple[tuple[int, ...], Wave, Ranked] | None = field(default=None, init=False)
     _pending: dict[int, _Pending] = field(default_factory=dict, init=False)
@@ -87,20 +89,28 @@ class Compared:
         """Move the users' memories one step on, from the ranking where there was one."""
         wave, advanced = self._of(events)
         for row, event in enumerate(events):
+            past = self._past.setdefault(event.user, [])
+            if str(event.item) not in past:
+                past.append(str(event.item))
             self._memories[event.user] = advanced.advanced(row, event.step, wave.memories[row])
             self._pending[id(event)] = _Pending(wave, advanced, row)
 
     def learn(self, events: Sequence[Event], *, updates: bool) -> None:
-        """Learn the tie wave by wave as it was advanced, or only count it."""
-        for wave_events in self._waves(events):
+        """Learn the tie wave by wave as it was advanced, or only count it; the caller's next `learn` is of a later time."""
+        waves = self._waves(events)
+        for number, wave_events in enumerate(waves):
+            pending = [self._pending[id(one)] for one in wave_events]
+            wave, rows = pending[0].wave, [one.row for one in pending]
             items, at = tuple(str(one.item) for one in wave_events), tuple(one.at for one in wave_events)
             if updates:
-                pending = [self._pending[id(one)] for one in wave_events]
-                self.fitted.learn(Lesson.of(pending[0].wave, pending[0].advanced, [one.row for one in pending], items, at))
+                self.fitted.learn(Lesson.of(wave, pending[0].advanced, rows, items, at, ends_tie=number == len(waves) - 1))
             else:
-                self.fitted.count_only(items, at, [str(one.user) for one in wave_events])
+                past = [wave.past[row] for row in rows] if wave.past else ()
+                self.fitted.count_only(items, at, [wave.users[row] for row in rows], past)
         for one in events:
             del self._pending[id(one)]
+        if not updates:
+            self.fitted.settle()
 
     def _waves(self, events: Sequence[Event]) -> list[list[Event]]:
         waves: dict[int, list[Event]] = {}
@@ -118,7 +128,10 @@ class Compared:
 
     def _wave(self, queries: Sequence[Query]) -> Wave:
         empty = Memory.empty(self.fitted.config)
-        return Wave.of([(str(one.user), one.step, self._memories.get(one.user, empty)) for one in queries])
+        entries = [(str(one.user), one.step, self._memories.get(one.user, empty)) for one in queries]
+        if self.fitted.blend is None:
+            return Wave.of(entries)
+        return Wave.of(entries, [one.at for one in queries], [self._past.get(one.user, [])[-LAST:] for one in queries])
 
     @property
     def fitted(self) -> Recommender:

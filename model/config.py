@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from model.errors import ModelError
 
 _CHOICES = {
-    "preset": ("paper",),
+    "preset": ("paper", "full"),
     "logits": ("tanh", "identity"),
     "loss": ("ce", "bce"),
     "frequencies": ("hard", "soft"),
@@ -32,7 +32,7 @@ class ModelConfig:
     tau_seconds: float = 7 * 86_400.0
     "time constant of the gates: g = exp(-gap / tau)"
     preset: str = "paper"
-    "which model this is"
+    "paper: learned online through the whole net; full: the net frozen under a blend that learns (identity logits)"
     logits: str = "tanh"
     "what stands before the softmax of eq. 8: tanh, or identity"
     loss: str = "ce"
@@ -81,6 +81,8 @@ class ModelConfig:
             raise ModelError(f"soft_floor = {self.soft_floor}; a share below 1 is needed")
         if not self.clip_norm > 0:
             raise ModelError(f"clip_norm = {self.clip_norm}; a positive number is needed (inf = no clipping)")
+        if self.preset == "full" and self.logits != "identity":
+            raise ModelError(f"logits = {self.logits!r} in preset full; its heads need identity")
         if len(set(self.networks)) != len(self.networks):
             raise ModelError(f"networks = {self.networks}; each needs a name of its own")
 

@@ -3,6 +3,8 @@
     b"L" version(u8) B(u32) M(u32) H(u32)  B users, B items (each u16 length + UTF-8)
     at (B int64)  g (B float64)  x (B*M float32)  h, C, h_A (B*H float32 each)              all little-endian
 
+Version 2, of preset `full`, goes on: ends_tie(u8), and for each interaction the number (u16) and names of the items before it.
+
 Legend: B interactions, M length of x, H hidden.
 """
 
@@ -16,9 +18,10 @@ from numpy.typing import NDArray
 from model.errors import ModelError
 from model.wave import Advanced, Floats, Wave
 
-_MAGIC, _VERSION = b"L", 1
+_MAGIC, _PLAIN, _WITH_PAST = b"L", 1, 2
 _HEADER = struct.Struct("<cBIII")
 _LENGTH = struct.Struct("<H")
+_FLAG = struct.Struct("<B")
 _REMEDY = "restore it, or start from a newer checkpoint"
 
 
@@ -35,6 +38,10 @@ class Lesson:
     h_A_BH: Floats
     at: tuple[int, ...]
     "epoch milliseconds of each interaction"
+    past: tuple[tuple[str, ...], ...] = ()
+    "items each user took before, newest last (preset `full`)"
+    ends_tie: bool = True
+    "whether no interaction of the same time follows"
 
     def __post_init__(self) -> None:
         sizes = {len(one) for one in (self.items, self.x_BM, self.g_B, self.h_BH, self.C_BH, self.h_A_BH, self.at)}
@@ -45,7 +52,7 @@ class Lesson:
 
     @classmethod
     def of(
-        cls, wave: Wave, ranked: Advanced, rows: Sequence[int], items: tuple[str, ...], at: tuple[int, ...]
+        cls, wave: Wave, ranked: Advanced, rows: Sequence[int], items: tuple[str, ...], at: tuple[int, ...], *, ends_tie: bool = True
     ) -> "Lesson":
         """The lesson of some rows of a ranked wave; `items` and `at` go with `rows`."""
         chosen = list(rows)
@@ -59,19 +66,23 @@ class Lesson:
             C_BH=np.stack([one.C_H for one in memories]),
             h_A_BH=ranked.h_A_BH[chosen],
             at=at,
+            past=tuple(wave.past[row] for row in chosen) if wave.past else (),
+            ends_tie=ends_tie,
         )
 
     def to_bytes(self) -> bytes:
         """The lesson as one record; `from_bytes` gives the same back to the last bit."""
         B, M, H = len(self.users), self.x_BM.shape[1], self.h_BH.shape[1]
-        names = [name.encode() for name in (*self.users, *self.items)]
+        names = (*self.users, *self.items)
         floats = (self.x_BM, self.h_BH, self.C_BH, self.h_A_BH)
         return b"".join([
-            _HEADER.pack(_MAGIC, _VERSION, B, M, H),
-            *(_LENGTH.pack(len(name)) + name for name in names),
+            _HEADER.pack(_MAGIC, _WITH_PAST if self.past else _PLAIN, B, M, H),
+            _packed(names),
             np.array(self.at, "<i8").tobytes(),
             self.g_B.astype("<f8").tobytes(),
             *(one.astype("<f4").tobytes() for one in floats),
+            *([_FLAG.pack(self.ends_tie)] if self.past else []),
+            *(_LENGTH.pack(len(own)) + _packed(own) for own in self.past),
         ])
 
     @classmethod
@@ -85,23 +96,46 @@ class Lesson:
     @classmethod
     def _read(cls, value: bytes) -> "Lesson":
         magic, version, B, M, H = _HEADER.unpack_from(value)
-        if magic != _MAGIC or version != _VERSION:
+        if magic != _MAGIC or version not in (_PLAIN, _WITH_PAST):
             raise ModelError(
-                f"lesson of kind {magic!r} version {version}; this program reads {_MAGIC!r} version {_VERSION}: use the newer one"
+                f"lesson of kind {magic!r} version {version}; this program reads {_MAGIC!r} versions 1 and 2: use the newer one"
             )
-        names, position = [], _HEADER.size
-        for _ in range(2 * B):
-            (length,) = _LENGTH.unpack_from(value, position)
-            position += _LENGTH.size + length
-            names.append(value[position - length : position].decode())
-        expected = position + B * (16 + 4 * (M + 3 * H))
-        if len(value) != expected:
-            raise ModelError(f"a lesson of {len(value)} bytes should have {expected}; {_REMEDY}")
+        names, position = _unpacked(value, _HEADER.size, 2 * B)
+        end = position + B * (16 + 4 * (M + 3 * H))
+        past, ends_tie, found = _past(value, end, B) if version == _WITH_PAST else ((), True, end)
+        if len(value) != found:
+            raise ModelError(f"a lesson of {len(value)} bytes should have {found}; {_REMEDY}")
         at = np.frombuffer(value, "<i8", B, position)
         g_B = np.frombuffer(value, "<f8", B, position + 8 * B)
         floats = np.frombuffer(value, "<f4", B * (M + 3 * H), position + 16 * B)
         x, h, C, h_A = np.split(floats, np.cumsum([B * M, B * H, B * H]))
         return cls(
-            tuple(names[:B]), tuple(names[B:]), x.reshape(B, M), g_B,
-            h.reshape(B, H), C.reshape(B, H), h_A.reshape(B, H), tuple(at.tolist()),
+            names[:B], names[B:], x.reshape(B, M), g_B, h.reshape(B, H), C.reshape(B, H), h_A.reshape(B, H), tuple(at.tolist()),
+            past, ends_tie,
         )  # fmt: skip
+
+
+def _packed(names: Sequence[str]) -> bytes:
+    return b"".join(_LENGTH.pack(len(name)) + name for name in (one.encode() for one in names))
+
+
+def _unpacked(value: bytes, position: int, count: int) -> tuple[tuple[str, ...], int]:
+    """Names, and where they end."""
+    names = []
+    for _ in range(count):
+        (length,) = _LENGTH.unpack_from(value, position)
+        position += _LENGTH.size + length
+        names.append(value[position - length : position].decode())
+    return tuple(names), position
+
+
+def _past(value: bytes, position: int, count: int) -> tuple[tuple[tuple[str, ...], ...], bool, int]:
+    """What version 2 adds, and where it ends."""
+    (ends_tie,) = _FLAG.unpack_from(value, position)
+    position += _FLAG.size
+    past = []
+    for _ in range(count):
+        (length,) = _LENGTH.unpack_from(value, position)
+        own, position = _unpacked(value, position + _LENGTH.size, length)
+        past.append(own)
+    return tuple(past), bool(ends_tie), position

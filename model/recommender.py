@@ -3,6 +3,7 @@
 Legend: B users of a wave, M length of x, k factors, H hidden, I items.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from model import checkpoint
 from model.adam import Moments
 from model.baselines.popularity import Popularity
+from model.blend.blend import Blend, Seen
+from model.blend.weights import context_of
 from model.config import ModelConfig
 from model.errors import CheckpointError, ModelError
 from model.ids import Ids
@@ -50,6 +53,10 @@ class Recommender:
         self.lessons = 0
         self.version = "untrained"
         self._sum_users()
+        self._start_blend()
+
+    def _start_blend(self) -> None:
+        self.blend = Blend(self.network.W_r, self.network.b_r) if self.config.preset == "full" else None
 
     # ---- rank ----
 
@@ -57,8 +64,11 @@ class Recommender:
     def rank(self, wave: Wave) -> Ranked:
         """Score the whole catalogue for each user of a wave (eq. 1-8). Users without a row get the mean of those who have one."""
         h_BH, C_BH, h_A_BH, attention = self._cell(wave)
-        scores_BI = self.network.logits(h_BH)
-        return Ranked(*_outputs(h_BH, C_BH, h_A_BH), attention, self.config.past, _float32(scores_BI))
+        moved = (*_outputs(h_BH, C_BH, h_A_BH), attention, self.config.past)
+        if self.blend is None:
+            return Ranked(*moved, _float32(self.network.logits(h_BH)))
+        scores_BI, terms = self.blend.scores(h_BH, self._seen(wave.at, wave.past, wave.g_B, wave.x_BM))
+        return Ranked(*moved, scores_BI, terms)
 
     @torch.no_grad()
     def advance_only(self, wave: Wave) -> Advanced:
@@ -108,6 +118,9 @@ class Recommender:
                 f"and {self.config.hidden}; it belongs to another model"
             )
         user_B, item_B = self._place(lesson.users, lesson.items, lesson.at)
+        self.lessons += 1
+        if self.blend is not None:
+            return self._learn_blend(self.blend, lesson, user_B, item_B)
         batch = Batch(
             user_B, item_B, self._tensor(lesson.x_BM), torch.tensor(lesson.g_B)[:, None],
             self._tensor(lesson.h_BH), self._tensor(lesson.C_BH), self._tensor(lesson.h_A_BH),
@@ -116,13 +129,46 @@ class Recommender:
         before_k = self.network.E_user.detach()[rows].sum(dim=0, dtype=torch.float64)
         loss = update(self.network, self.moments, batch)
         self._user_sum_k += self.network.E_user.detach()[rows].sum(dim=0, dtype=torch.float64) - before_k
-        self.lessons += 1
         return loss
 
+    def _learn_blend(self, blend: Blend, lesson: Lesson, user_B: Tensor, item_B: Tensor) -> float:
+        """The net stays as it is; heads, weights and, once the time is over, statistics learn."""
+        network = self.network
+        z_B6H = network.project(network.pool(self._tensor(lesson.x_BM), network.E_user.detach()[user_B]))
+        g_B1, given = torch.tensor(lesson.g_B)[:, None], (lesson.h_BH, lesson.C_BH, lesson.h_A_BH)
+        h_BH, _ = network.cell(z_B6H, g_B1, *(self._tensor(one) for one in given))
+        loss = blend.learn(h_BH, item_B.tolist(), self._seen(lesson.at, lesson.past, lesson.g_B, lesson.x_BM))
+        if lesson.ends_tie:
+            blend.settle()
+        return loss
+
+    def _seen(
+        self, at: Sequence[int], past: Sequence[Sequence[str]], g_B: NDArray[np.float64], x_BM: NDArray[np.floating]
+    ) -> list[Seen]:
+        if not len(at) == len(past) == len(g_B):
+            raise ModelError(f"{len(at)} times and {len(past)} pasts for {len(g_B)} steps; preset full needs one of each")
+        hour_g = math.exp(-3600 / self.config.tau_seconds)
+        rows = [tuple(row for name in own if (row := self.items.get(name)) is not None) for own in past]
+        return [
+            Seen(moment, own, context_of(float(g), first=not names, posts=bool(x_M.any()), hour_g=hour_g))
+            for moment, own, names, g, x_M in zip(at, rows, past, g_B, x_BM, strict=True)
+        ]
+
+    def settle(self) -> None:
+        """No interaction of the same time follows; lessons say so themselves (`ends_tie`)."""
+        if self.blend is not None:
+            self.blend.settle()
+
     @torch.no_grad()
-    def count_only(self, items: Sequence[str], at: Sequence[int], users: Sequence[str]) -> None:
-        """Let interactions (times in epoch milliseconds) feed ids and popularity, and leave the weights alone."""
-        self._place(users, items, at)
+    def count_only(
+        self, items: Sequence[str], at: Sequence[int], users: Sequence[str], past: Sequence[Sequence[str]] = ()
+    ) -> None:
+        """Let interactions (times in epoch milliseconds) feed ids and statistics, and leave the weights alone."""
+        _, item_B = self._place(users, items, at)
+        if self.blend is not None:
+            still = np.zeros((len(items), self.config.width), np.float32)
+            for item, one in zip(item_B.tolist(), self._seen(at, past, np.zeros(len(items)), still), strict=True):
+                self.blend.count(item, one)
 
     def _place(self, users: Sequence[str], items: Sequence[str], at: Sequence[int]) -> tuple[Tensor, Tensor]:
         user_B = [self._place_user(name) for name in users]
@@ -165,6 +211,8 @@ class Recommender:
                 self._grow("W_r", placed.row + 1)
                 self._grow("b_r", placed.row + 1)
             self.network.b_r.detach()[placed.row] = bias
+            if self.blend is not None:
+                self.blend.place(placed.row, bias)
         return rows
 
     def _grow(self, name: str, count: int) -> None:
@@ -184,6 +232,7 @@ class Recommender:
         """Overwrite some weights by name; ModelError on an unknown name or a wrong shape."""
         set_named(self.network, weights)
         self._sum_users()
+        self._start_blend()
 
     @torch.no_grad()
     def take_fit(self, tensors: Mapping[str, tuple[Tensor, Tensor, Tensor]], updates: float) -> None:
@@ -194,6 +243,7 @@ class Recommender:
         self.moments.count.fill_(updates)
         self.moments.user_count_U.fill_(updates)
         self._sum_users()
+        self._start_blend()
         self.version = self.state_hash()[:12]
 
     def _sum_users(self) -> None:
@@ -234,6 +284,8 @@ class Recommender:
             "updates": self.moments.count, "user_updates": self.moments.user_count_U, "user_sum": self._user_sum_k,
             "popularity": torch.from_numpy(self.popularity.counts_I),
         }  # fmt: skip
+        if self.blend is not None:
+            tensors |= self.blend.state()
         facts = {
             "users": self.users.names(), "users_stalest_first": self.users.stalest_first(),
             "items": self.items.names(), "items_stalest_first": self.items.stalest_first(),
@@ -255,6 +307,8 @@ class Recommender:
         one.popularity = Popularity(tensors["popularity"].numpy(), facts["popularity_at"])
         one.lessons, one.version = facts["lessons"], facts["version"]
         one._user_sum_k = tensors["user_sum"]
+        if state.config.preset == "full":
+            one.blend = Blend.restored(tensors)
         return one
 
 

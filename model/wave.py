@@ -3,8 +3,8 @@
 Legend: B users of the wave (all distinct), M length of x, H hidden, I items, n past steps a user has.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,10 @@ class Wave:
     x_BM: Floats
     g_B: NDArray[np.float64]
     memories: tuple[Memory, ...]
+    at: tuple[int, ...] = ()
+    "epoch milliseconds of each ranking; preset `full` needs it"
+    past: tuple[tuple[str, ...], ...] = ()
+    "items each user took last, newest last; preset `full` needs them"
 
     def __post_init__(self) -> None:
         if len(set(self.users)) != len(self.users):
@@ -37,12 +41,15 @@ class Wave:
             )
 
     @classmethod
-    def of(cls, entries: Sequence[tuple[str, Step, Memory]]) -> "Wave":
+    def of(
+        cls, entries: Sequence[tuple[str, Step, Memory]], at: Sequence[int] = (), past: Sequence[Sequence[str]] = ()
+    ) -> "Wave":
         """The wave of (user, step, memory) triples; ModelError without any."""
         if not entries:
             raise ModelError("a wave of no steps; at least 1 is needed")
         users, steps, memories = zip(*entries, strict=True)
-        return cls(users, np.stack([one.x_M for one in steps]), np.array([one.g for one in steps], np.float64), memories)
+        return cls(users, np.stack([one.x_M for one in steps]), np.array([one.g for one in steps], np.float64), memories,
+                   tuple(at), tuple(tuple(one) for one in past))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +74,8 @@ class Advanced:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranked(Advanced):
-    """The same with scores: logits before the tanh, aligned to `Recommender.items`."""
+    """The same with scores, aligned to `Recommender.items`: logits before the tanh, or those of the blend."""
 
     scores_BI: Floats
+    terms: Mapping[str, Floats] = field(default_factory=dict)
+    "parts of the blend that sum to its scores, (B, I) each"

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from model import Lesson, ModelConfig, Ranked, Recommender, Step, Wave, make_step, rank_of, topic_counts
+from model import PAST_ITEMS, Lesson, Memory, ModelConfig, Ranked, Recommender, Step, Wave, make_step, rank_of, topic_counts
 from streams.lists import Listing, Request, recommendation
 from streams.records import Interaction, Item, Last, Post, Recommendation, Source
 from streams.settings import LineSettings
@@ -148,7 +148,18 @@ class Line:
 
     def make_wave(self) -> Wave:
         """The gathered steps with their users' memories."""
-        return Wave.of([(name, taken.step, self.users[name].memory) for name, taken in self.wave.items()])
+        return self._wave(
+            [(name, one.step, self.users[name].memory, one.interaction.at, self._past(name)) for name, one in self.wave.items()]
+        )
+
+    def _past(self, name: str) -> Sequence[str]:
+        return self.users[name].owned[-PAST_ITEMS:] if self._config.preset == "full" else ()
+
+    def _wave(self, entries: Sequence[tuple[str, Step, Memory, int, Sequence[str]]]) -> Wave:
+        steps = [(name, step, memory) for name, step, memory, _, _ in entries]
+        if self._config.preset == "paper":
+            return Wave.of(steps)
+        return Wave.of(steps, [at for *_, at, _ in entries], [past for *_, past in entries])
 
     # ---- advance ----
 
@@ -197,20 +208,22 @@ class Line:
     def learn(self, tie: Sequence[Ranking]) -> list[Learned]:
         """Learn the waves of a tie one after the other; interactions that are not learned only feed statistics."""
         learned = []
-        for taken, wave, ranked in tie:
-            counted = [one.interaction for one in taken if not one.learned]
-            if counted:
+        for number, (taken, wave, ranked) in enumerate(tie):
+            rows = [row for row, one in enumerate(taken) if not one.learned]
+            if rows:
+                counted = [taken[row].interaction for row in rows]
                 self.recommender.count_only(
-                    tuple(one.item for one in counted), tuple(one.at for one in counted), tuple(one.user for one in counted)
-                )
+                    tuple(one.item for one in counted), tuple(one.at for one in counted), tuple(one.user for one in counted),
+                    [wave.past[row] for row in rows] if wave.past else (),
+                )  # fmt: skip
             rows = [row for row, one in enumerate(taken) if one.learned]
             if rows:
-                interactions = [taken[row].interaction for row in rows]
-                lesson = Lesson.of(
-                    wave, ranked, rows, tuple(one.item for one in interactions), tuple(one.at for one in interactions)
-                )
+                taught = [taken[row].interaction for row in rows]
+                items, at = tuple(one.item for one in taught), tuple(one.at for one in taught)
+                lesson = Lesson.of(wave, ranked, rows, items, at, ends_tie=number == len(tie) - 1)
                 learned.append(Learned(lesson, self.recommender.learn(lesson)))
                 self.counts["interactions_learned"] += len(rows)
+        self.recommender.settle()
         return learned
 
     # ---- recommend ----
@@ -236,13 +249,14 @@ class Line:
         gap_seconds = _gap_seconds(user, at)
         window = user.window.merged(at, self.settings.first_window_days)
         step = make_step(window.sums_NK, gap_seconds, self._config)
-        return Request(name, trigger, source, at, step, user.memory, frozenset(user.owned), window, gap_seconds, last=None)
+        past = tuple(self._past(name))
+        return Request(name, trigger, source, at, step, user.memory, past, frozenset(user.owned), window, gap_seconds, last=None)
 
     def recommend(self, requests: Sequence[Request]) -> list[Recommendation]:
         """The lists asked for, ranked in waves of distinct users."""
         lists = []
         for batch in _distinct(requests, self.settings.wave):
-            ranked = self.recommender.rank(Wave.of([(one.user, one.step, one.memory) for one in batch]))
+            ranked = self.recommender.rank(self._wave([(one.user, one.step, one.memory, one.at, one.past) for one in batch]))
             lists += [recommendation(self._listing(), one, ranked, row) for row, one in enumerate(batch)]
         return lists
 

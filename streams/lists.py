@@ -25,6 +25,8 @@ class Request:
     at: int
     step: Step
     memory: Memory
+    past: tuple[str, ...]
+    "items taken last, newest last, where the preset looks at them"
     owned: frozenset[str]
     window: Window
     gap_seconds: float | None
@@ -50,7 +52,8 @@ def recommendation(listing: Listing, request: Request, ranked: Ranked, row: int)
     for place, item in enumerate(best):
         entry: dict[str, Any] = {"item": recommender.items.name(item), "score": float(scores_I[item])}
         if place < _EXPLAINED:
-            entry["why"] = {"net": entry["score"]}
+            terms = {name: float(values_BI[row, item]) for name, values_BI in ranked.terms.items()}
+            entry["why"] = terms or {"net": entry["score"]}
         entries.append(entry)
     return Recommendation(
         id=str(request.source),

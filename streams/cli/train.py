@@ -27,14 +27,15 @@ from topics_svc import TopicConfig, TopicError
 @click.option("--patience", default=15, type=click.IntRange(1), show_default=True, help="Epochs without a better one before stopping.")
 @click.option("--rate", default=0.003, show_default=True, help="Adam's rate, offline.")
 @click.option("--online-rate", default=0.001, show_default=True, help="Adam's rate, online.")
-@click.option("--logits", default="tanh", show_default=True, type=click.Choice(["tanh", "identity"]), help="eq. 8's output.")
+@click.option("--preset", default="paper", show_default=True, type=click.Choice(["paper", "full"]), help="Which model.")
+@click.option("--logits", type=click.Choice(["tanh", "identity"]), help="eq. 8's output; default: tanh in paper, identity in full.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--precision", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16"]))
 @click.option("--resume", is_flag=True, help="Go on where a stopped training was; keeps OUT.fit meanwhile.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda, for the offline fit.")
 def command(
     data: Path, out: Path, topics: int, sweeps: int, factors: int, hidden: int, epochs: int, patience: int, rate: float,
-    online_rate: float, logits: str, seed: int, device: str, precision: str, resume: bool,  # noqa: FBT001 - click gives it by name
+    online_rate: float, preset: str, logits: str | None, seed: int, device: str, precision: str, resume: bool,  # noqa: FBT001 - click gives it by name
 ) -> None:  # fmt: skip
     """Fit topics and model on DATA and write the artifact that the worker starts from.
 
@@ -44,7 +45,10 @@ def command(
     try:
         plan = train.Plan(
             TopicConfig(topics=topics, sweeps=sweeps, seed=seed),
-            ModelConfig(networks=("none",), topics=0, factors=factors, hidden=hidden, logits=logits, online_rate=online_rate),
+            ModelConfig(
+                networks=("none",), topics=0, factors=factors, hidden=hidden, preset=preset, online_rate=online_rate,
+                logits=logits or ("identity" if preset == "full" else "tanh"),
+            ),
             epochs, patience, rate, seed, device, precision, out.with_name(f"{out.name}.fit") if resume else None,
         )  # fmt: skip
     except (ModelError, TopicError) as error:

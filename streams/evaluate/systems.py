@@ -12,7 +12,7 @@ from model.compared import Compared
 from model.contract import Ranker
 from streams.errors import SettingsError
 
-PROPOSED: Mapping[str, Mapping[str, Any]] = {"paper": {}}
+PROPOSED: Mapping[str, Mapping[str, Any]] = {"paper": {}, "full": {"preset": "full", "logits": "identity"}}
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "noho": {"second_order": False}, "noat": {"attention": False}, "notif": {"time_gates": False},
 }  # fmt: skip

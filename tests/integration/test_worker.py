@@ -30,11 +30,11 @@ def mini(data: Path) -> Folder:
     return Folder(data / "congress-mini")
 
 
-@pytest.fixture(scope="session")
-def trained(mini: Folder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An artifact of it, made by the verb."""
+@pytest.fixture(scope="session", params=["paper", "full"])
+def trained(mini: Folder, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """An artifact of it, made by the verb, in each preset."""
     out = tmp_path_factory.mktemp("trained") / "artifact"
-    crossnet("train", mini.path, "--out", out, *_TRAIN)
+    crossnet("train", mini.path, "--out", out, "--preset", request.param, *_TRAIN)
     return out
 
 

@@ -1,5 +1,7 @@
 """Lessons as values and as bytes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,8 +54,22 @@ def test_broken_bytes_are_refused() -> None:
             Lesson.from_bytes(value[:size])
     with pytest.raises(ModelError, match="should have"):
         Lesson.from_bytes(value + b"x")
-    with pytest.raises(ModelError, match="version 2"):
+    with pytest.raises(ModelError, match="version 3"):
+        Lesson.from_bytes(value[:1] + b"\3" + value[2:])
+    with pytest.raises(ModelError, match="cannot be read"):
         Lesson.from_bytes(value[:1] + b"\2" + value[2:])
+
+
+def test_pasts_survive_as_bytes() -> None:
+    """The items before each interaction, none included, and the end of the tie come back; cut anywhere they are refused."""
+    plain = Stream(recommender()).lesson(("ann", "bob"))
+    for ends_tie in (True, False):
+        lesson = replace(plain, past=(("v1", "ü"), ()), ends_tie=ends_tie)
+        found = Lesson.from_bytes(lesson.to_bytes())
+        assert (lesson.past, ends_tie) == (found.past, found.ends_tie)
+        for size in range(len(plain.to_bytes()), len(lesson.to_bytes())):
+            with pytest.raises(ModelError):
+                Lesson.from_bytes(lesson.to_bytes()[:size])
 
 
 def test_parts_of_different_length_are_refused() -> None:

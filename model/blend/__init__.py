@@ -1,0 +1,1 @@
+"""Preset `full`: what stands on the network and learns from every interaction."""

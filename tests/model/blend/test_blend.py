@@ -1,0 +1,164 @@
+"""Preset `full` as a recommender: ranked, taught, saved."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model import Lesson, Memory, ModelConfig, ModelError, Recommender, Wave
+from tests.model.small import ITEMS, USERS, small, step
+
+FULL = small(preset="full", logits="identity", dtype="float32")
+START = 1_700_000_000_000
+HOUR = 3_600_000
+
+
+class Live:
+    """Waves of random users and items, with what each user took, as the line makes them."""
+
+    def __init__(self, one: Recommender, seed: int = 3) -> None:
+        self.recommender, self.draw, self.at = one, np.random.default_rng(seed), START
+        self.memories: dict[str, Memory] = {}
+        self.past: dict[str, list[str]] = {}
+
+    def wave(self, users: tuple[str, ...]) -> Wave:
+        """A ranking's input."""
+        config = self.recommender.config
+        entries = [(name, step(self.draw, 400.0, config), self.memories.get(name, Memory.empty(config))) for name in users]
+        return Wave.of(entries, [self.at] * len(users), [self.past.get(name, ()) for name in users])
+
+    def lesson(self, users: tuple[str, ...], items: tuple[str, ...], *, ends_tie: bool = True) -> Lesson:
+        """Rank a wave and move its users on; the lesson is not learned."""
+        wave = self.wave(users)
+        ranked = self.recommender.rank(wave)
+        for name, item in zip(users, items, strict=True):
+            self.past.setdefault(name, []).append(item)
+        lesson = Lesson.of(wave, ranked, range(len(users)), items, tuple([self.at] * len(users)), ends_tie=ends_tie)
+        self.at += HOUR if ends_tie else 0
+        return lesson
+
+    def run(self, count: int) -> list[Lesson]:
+        """Learn so many random lessons, every third of a longer tie; new items come."""
+        lessons = []
+        for number in range(count):
+            users = tuple(str(one) for one in self.draw.choice([*USERS, "dan"], 2, replace=False))
+            items = tuple(f"v{self.draw.integers(len(ITEMS) + 3)}" for _ in users)
+            lessons.append(self.lesson(users, items, ends_tie=number % 3 != 1))
+            self.recommender.learn(lessons[-1])
+        return lessons
+
+
+def full(config: ModelConfig = FULL) -> Recommender:
+    """A small untrained one."""
+    return Recommender(config, USERS, ITEMS, seed=1)
+
+
+def test_terms_sum_to_the_scores() -> None:
+    """net, trend and neighbours are the whole score of every item, before and after learning."""
+    live = Live(full())
+    for _ in range(2):
+        ranked = live.recommender.rank(live.wave(("ann", "nobody")))
+        assert {"net", "trend", "neighbours"} == ranked.terms.keys()
+        np.testing.assert_allclose(sum(ranked.terms.values()), ranked.scores_BI, rtol=1e-5, atol=1e-6)
+        live.run(20)
+
+
+def test_lessons_alone_give_the_same_state() -> None:
+    """Replaying lessons, as bytes, reaches the state of the live run to the last bit."""
+    live = Live(full())
+    lessons = live.run(40)
+    other = full()
+    for one in lessons:
+        other.learn(Lesson.from_bytes(one.to_bytes()))
+    assert live.recommender.state_hash() == other.state_hash()
+
+
+def test_a_checkpoint_goes_on_alike(tmp_path: Path) -> None:
+    """Saved and loaded in between, the same lessons lead to the same state."""
+    live = Live(full())
+    first = live.run(15)
+    live.recommender.save(tmp_path / "saved", {})
+    loaded, _ = Recommender.load(tmp_path / "saved")
+    assert live.recommender.state_hash() == loaded.state_hash()
+    for one in live.run(15):
+        loaded.learn(one)
+    assert live.recommender.state_hash() == loaded.state_hash()
+    assert 15 == len(first)
+
+
+def test_the_net_is_frozen() -> None:
+    """What learns is what stands on the network; its own weights stay, but for rows that come in."""
+    live = Live(full())
+    before = live.recommender.weights()
+    live.run(20)
+    for name, value in live.recommender.weights().items():
+        rows = len(before[name]) if name in ("E_user", "W_r", "b_r") else len(value)
+        assert before[name].tolist() == value[:rows].tolist()
+
+
+def test_statistics_wait_for_the_end_of_a_tie() -> None:
+    """Within a tie trend and neighbours stay as they were; its last lesson takes all of it in."""
+    live = Live(full())
+    live.run(3)
+    blend = live.recommender.blend
+    assert blend is not None
+    before = blend.trend.counts_SI.sum()
+    live.recommender.learn(live.lesson(("ann",), ("v1",), ends_tie=False))
+    assert before == blend.trend.counts_SI.sum()
+    live.recommender.learn(live.lesson(("bob",), ("v1",)))
+    assert before < blend.trend.counts_SI.sum()
+
+
+def test_what_is_taken_rises() -> None:
+    """An item that everybody takes comes to stand before one that nobody does."""
+    live = Live(full())
+    for _ in range(40):
+        live.recommender.learn(live.lesson(("ann",), ("v2",)))
+        live.recommender.learn(live.lesson(("bob",), ("v2",)))
+    scores_I = live.recommender.rank(live.wave(("cid",))).scores_BI[0]
+    items = live.recommender.items
+    assert scores_I[items.get("v2")] == scores_I.max()
+    assert scores_I[items.get("v2")] > scores_I[items.get("v5")]
+
+
+def test_a_bad_part_is_dropped_and_comes_back() -> None:
+    """A head that holds no numbers says nothing, and nobody's score is lost; well again, it speaks again."""
+    live = Live(full())
+    live.run(10)
+    blend = live.recommender.blend
+    assert blend is not None
+    good_I = blend.heads[1].b_I.clone()
+    well = live.recommender.rank(live.wave(("ann",)))
+    blend.heads[1].b_I[:] = float("nan")
+    state = live.draw.bit_generator.state
+    ill = live.recommender.rank(live.wave(("ann",)))
+    assert np.isfinite(ill.scores_BI).all()
+    live.recommender.learn(live.lesson(("ann",), ("v1",)))
+    assert np.isfinite(blend.weights.weight_CF).all()
+    blend.heads[1].b_I = good_I
+    live.draw.bit_generator.state = state
+    assert np.abs(live.recommender.rank(live.wave(("ann",))).terms["net"] - ill.terms["net"]).max() > 0
+    assert well.scores_BI.shape == ill.scores_BI.shape
+
+
+def test_at_the_cap_a_row_starts_anew() -> None:
+    """An item that gets another's row has neither its statistics nor its links."""
+    live = Live(full(replace(FULL, items_cap=len(ITEMS))))
+    live.run(12)
+    for number in range(20):
+        live.recommender.learn(live.lesson(("ann",), (f"new{number}",)))
+    blend = live.recommender.blend
+    assert blend is not None
+    assert len(ITEMS) == len(live.recommender.items) == len(blend.trend.first_I) == len(blend.neighbours.count_I)
+    assert 1.0 == blend.neighbours.count_I.max()
+
+
+def test_time_and_past_are_needed() -> None:
+    """A wave without them is refused by name in preset full; so are logits other than identity."""
+    live = Live(full())
+    bare = Wave.of([("ann", step(live.draw, 1.0, FULL), Memory.empty(FULL))])
+    with pytest.raises(ModelError, match="preset full needs one of each"):
+        live.recommender.rank(bare)
+    with pytest.raises(ModelError, match="its heads need identity"):
+        small(preset="full", logits="tanh")
