@@ -52,6 +52,7 @@ class Compared:
     progress: Callable[[EpochReport], None] = _quiet
     _items: int = field(default=0, init=False)
     _recommender: Recommender | None = field(default=None, init=False)
+    _counted_at: int | None = field(default=None, init=False)
     _past: dict[int, list[str]] = field(default_factory=dict, init=False)
     _memories: dict[int, Memory] = field(default_factory=dict, init=False)
     _ranked: tuple[tuple[int, ...], Wave, Ranked] | None = field(default=None, init=False)
@@ -96,7 +97,7 @@ class Compared:
             self._pending[id(event)] = _Pending(wave, advanced, row)
 
     def learn(self, events: Sequence[Event], *, updates: bool) -> None:
-        """Learn the tie wave by wave as it was advanced, or only count it; the caller's next `learn` is of a later time."""
+        """Learn the tie wave by wave as it was advanced, or only count it."""
         waves = self._waves(events)
         for number, wave_events in enumerate(waves):
             pending = [self._pending[id(one)] for one in wave_events]
@@ -110,7 +111,7 @@ class Compared:
         for one in events:
             del self._pending[id(one)]
         if not updates:
-            self.fitted.settle()
+            self._counted_at = events[-1].at
 
     def _waves(self, events: Sequence[Event]) -> list[list[Event]]:
         waves: dict[int, list[Event]] = {}
@@ -127,6 +128,9 @@ class Compared:
         return wave, self.fitted.advance_only(wave)
 
     def _wave(self, queries: Sequence[Query]) -> Wave:
+        if self._counted_at is not None and queries[0].at > self._counted_at:
+            self.fitted.settle()  # what was only counted of an earlier time
+            self._counted_at = None
         empty = Memory.empty(self.fitted.config)
         entries = [(str(one.user), one.step, self._memories.get(one.user, empty)) for one in queries]
         if self.fitted.blend is None:

@@ -96,11 +96,11 @@ class Blend:
         """One event after the other, with fresh softmaxes; the mean loss of the blend before each."""
         losses, trend = [], {at: self.trend.features(at) for at in {one.at for one in seen}}
         for h_H, item, one in zip(h_BH, items, seen, strict=True):
-            log_EI = torch.stack([head.log_shares(h_H[None])[0] for head in self.heads]).numpy()
-            feature_FI = self._features(log_EI, trend[one.at], one)
+            log_EI = torch.cat([head.log_shares(h_H[None]) for head in self.heads])
+            feature_FI = self._features(log_EI.numpy(), trend[one.at], one)
             losses.append(self.weights.learn(feature_FI, item, one.past, one.context))
-            for head in self.heads:
-                head.learn(h_H, item)
+            for head, log_I in zip(self.heads, log_EI, strict=True):
+                head.learn(h_H, item, log_I)
             self.waiting.append((item, one))
         return float(np.mean(losses))
 

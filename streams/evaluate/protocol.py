@@ -65,8 +65,8 @@ def stream(ranker: Ranker, cases: Cases, protocol: Protocol, watch: Callable[[in
         run.count(counted)
         started = time.perf_counter()
         run.rank(ranked)
-        run.learn(ranked, updates=True)
         run.learn(counted, updates=False)
+        run.learn(ranked, updates=True)
         if ranked:
             outcome.ranked_seconds += time.perf_counter() - started
         watch(len(tie))
