@@ -2,8 +2,8 @@
 
     score_i = sum_e a_e (log p_e(i) + 8) + sum_j w_j f_j(i)
 
-Interactions of one time are all ranked, then learned one after the other by heads and weights; the statistics take them in when the
-time is over, so that what is learned from has seen no more than what was ranked.
+Interactions of one time are all ranked, then learned one after the other by the weights; heads and statistics take them in when the
+time is over, so that the weights learn from what had seen no more than what was ranked.
 
 Legend: B events, I items, H hidden, F features.
 """
@@ -52,7 +52,7 @@ class Blend:
         self.heads = [Head(rate, W_IH, b_I) for rate in RATES]
         self.trend, self.neighbours, self.weights = Trend(len(b_I)), Neighbours(len(b_I)), Weights(_START)
         self.rows = len(b_I)
-        self.waiting: list[tuple[int, Seen]] = []
+        self.waiting: list[tuple[int, Seen, Tensor | None]] = []
 
     # ---- rows ----
 
@@ -93,24 +93,25 @@ class Blend:
     # ---- learn ----
 
     def learn(self, h_BH: Tensor, items: Sequence[int], seen: Sequence[Seen]) -> float:
-        """One event after the other, with fresh softmaxes; the mean loss of the blend before each."""
+        """The weights learn one event after the other; all else waits for the end of the time. The mean loss before each."""
         losses, trend = [], {at: self.trend.features(at) for at in {one.at for one in seen}}
-        for h_H, item, one in zip(h_BH, items, seen, strict=True):
-            log_EI = torch.cat([head.log_shares(h_H[None]) for head in self.heads])
-            feature_FI = self._features(log_EI.numpy(), trend[one.at], one)
+        log_BEI = torch.stack([head.log_shares(h_BH) for head in self.heads], dim=1).numpy()
+        for h_H, log_EI, item, one in zip(h_BH, log_BEI, items, seen, strict=True):
+            feature_FI = self._features(log_EI, trend[one.at], one)
             losses.append(self.weights.learn(feature_FI, item, one.past, one.context))
-            for head, log_I in zip(self.heads, log_EI, strict=True):
-                head.learn(h_H, item, log_I)
-            self.waiting.append((item, one))
+            self.waiting.append((item, one, h_H))
         return float(np.mean(losses))
 
     def count(self, item: int, seen: Seen) -> None:
         """Let an event feed the statistics only."""
-        self.waiting.append((item, seen))
+        self.waiting.append((item, seen, None))
 
     def settle(self) -> None:
-        """The time is over: the statistics take in what was learned or counted."""
-        for item, one in self.waiting:
+        """The time is over: heads and statistics take in its events one after the other, each head with a fresh softmax."""
+        for item, one, h_H in self.waiting:
+            if h_H is not None:
+                for head in self.heads:
+                    head.learn(h_H, item)
             self.trend.learn(item, one.at)
             self.neighbours.learn(one.past, item)
         self.waiting = []

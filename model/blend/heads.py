@@ -30,11 +30,11 @@ class Head:
         """Logarithms of p_e, (B, I)."""
         return torch.log_softmax(torch.addmm(self.b_I, h_BH, self.W_IH.T), dim=1)
 
-    def learn(self, h_H: Tensor, item: int, log_I: Tensor) -> None:
-        """One event; `log_I` are its log shares as the head is now."""
+    def learn(self, h_H: Tensor, item: int) -> None:
+        """One event."""
         if not self.rate:
             return
-        g_I = -log_I.exp()
+        g_I = -torch.softmax(torch.addmv(self.b_I, self.W_IH, h_H), dim=0)
         g_I[item] += 1
         (rows,) = torch.nonzero(g_I.abs() >= _LEAST, as_tuple=True)
         g_n = g_I[rows]

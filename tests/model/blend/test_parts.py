@@ -18,7 +18,7 @@ def test_a_head_takes_the_step_of_its_softmax() -> None:
     draw = torch.Generator().manual_seed(0)
     W_IH, b_I, h_H = (torch.randn(size, generator=draw, dtype=torch.float64) for size in ((4, 3), (4,), (3,)))
     head = Head(0.3, W_IH, b_I)
-    head.learn(h_H, 2, head.log_shares(h_H[None])[0])
+    head.learn(h_H, 2)
     logits = [sum(float(W_IH[i, k] * h_H[k]) for k in range(3)) + float(b_I[i]) for i in range(4)]
     total = sum(math.exp(one) for one in logits)
     for i in range(4):
@@ -34,7 +34,7 @@ def test_the_anchor_never_moves() -> None:
     W_IH, b_I = torch.ones(3, 2), torch.zeros(3)
     anchor, head = Head(0.0, W_IH, b_I), Head(1.0, W_IH, b_I)
     for one in (anchor, head):
-        one.learn(torch.ones(2), 1, one.log_shares(torch.ones(1, 2))[0])
+        one.learn(torch.ones(2), 1)
     assert torch.equal(anchor.W_IH, W_IH)
     assert not torch.equal(head.W_IH, W_IH)
     assert torch.equal(torch.ones(3, 2), W_IH)
@@ -43,7 +43,7 @@ def test_the_anchor_never_moves() -> None:
 def test_a_new_item_starts_low() -> None:
     """Its row has no weights, the bias given, a fresh accumulator, whether it is a new row or was another's."""
     head = Head(1.0, torch.ones(3, 2), torch.zeros(3))
-    head.learn(torch.ones(2), 1, head.log_shares(torch.ones(1, 2))[0])
+    head.learn(torch.ones(2), 1)
     for row in (5, 1):
         head.place(row, -2.0)
         assert ([0.0, 0.0], -2.0) == (head.W_IH[row].tolist(), float(head.b_I[row]))
