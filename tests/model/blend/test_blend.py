@@ -162,3 +162,24 @@ def test_time_and_past_are_needed() -> None:
         live.recommender.rank(bare)
     with pytest.raises(ModelError, match="its heads need identity"):
         small(preset="full", logits="tanh")
+
+
+def test_weights_see_no_more_than_the_ranking(tmp_path: Path) -> None:
+    """Taught in one lesson or in several of the same time, the heads that the weights learn from are those of its beginning."""
+    live = Live(full())
+    live.run(6)
+    live.recommender.save(tmp_path / "saved", {})
+    other, _ = Recommender.load(tmp_path / "saved")
+    users, items = ("ann", "bob", "cid"), ("v1", "v1", "v2")
+    wave = live.wave(users)
+    ranked = live.recommender.rank(wave)
+    whole = Lesson.of(wave, ranked, range(3), items, (live.at,) * 3)
+    parts = [Lesson.of(wave, ranked, [row], (items[row],), (live.at,), ends_tie=row == 2) for row in range(3)]
+    live.recommender.learn(whole)
+    for one in parts:
+        other.learn(one)
+    first, second = live.recommender.blend, other.blend
+    assert first is not None
+    assert second is not None
+    np.testing.assert_allclose(first.weights.weight_CF, second.weights.weight_CF, atol=1e-6)
+    np.testing.assert_allclose(first.heads[2].b_I, second.heads[2].b_I, atol=1e-5)
