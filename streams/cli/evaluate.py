@@ -48,7 +48,7 @@ def _least(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option("--topics", default=60, type=click.IntRange(1), show_default=True, help="Topics K.")
 @click.option("--factors", default=64, type=click.IntRange(1), show_default=True, help="Embedding size k.")
 @click.option("--hidden", default=128, type=click.IntRange(1), show_default=True, help="LSTM size h.")
-@click.option("--epochs", default=20, type=click.IntRange(1), show_default=True, help="Epochs at most.")
+@click.option("--epochs", default=25, type=click.IntRange(1), show_default=True, help="Epochs at most.")
 @click.option("--patience", default=5, type=click.IntRange(1), show_default=True, help="Epochs without a better one before stopping.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda, for the offline fits.")
 @click.option("--sweeps/--no-sweeps", default=True, show_default=True, help="Vary k, the online rate and the posts, too.")
@@ -76,7 +76,7 @@ def command(
     chosen = (*(names.split(",") if names else systems.names()), *classes)
     for name in chosen:
         systems.known(name)
-    reference = preset or systems.reference()
+    reference = preset or systems.reference(chosen)
     if reference not in systems.PROPOSED:
         raise SettingsError(f"no preset {reference!r}; choose of {', '.join(systems.PROPOSED)}")
     console, started = Console(stderr=True), time.monotonic()

@@ -48,18 +48,20 @@ class Plan:
 
 
 def jobs_of(plan: Plan, networks: Sequence[str]) -> list[Job]:
-    """Every system on every seed, then the sweeps of the reference on the first seed."""
+    """Every system on every seed, then the sweeps on the first seed."""
     jobs = [Job(name, name, plan.inputs, plan.size, seed) for seed in range(plan.seeds) for name in plan.names]
     if plan.sweeps and plan.reference in plan.names:
         jobs += _sweeps(plan, networks)
+    if plan.sweeps and systems.ABLATED in plan.names:
+        rates = tuple((("online_rate", rate),) for rate in _RATES)
+        jobs.append(Job(f"{systems.ABLATED} by rate", systems.ABLATED, plan.inputs, plan.size, 0, variants=rates))
     return jobs
 
 
 def _sweeps(plan: Plan, networks: Sequence[str]) -> list[Job]:
     name = plan.reference
     first = Job(name, name, plan.inputs, plan.size, 0)
-    jobs = [replace(first, name=f"{name} by rate", variants=tuple((("online_rate", rate),) for rate in _RATES))]
-    jobs += [replace(first, name=f"{name} k={k}", size=replace(plan.size, factors=k)) for k in _FACTORS if k != plan.size.factors]
+    jobs = [replace(first, name=f"{name} k={k}", size=replace(plan.size, factors=k)) for k in _FACTORS if k != plan.size.factors]
     if networks:
         altered = [NO_POSTS, SWAPPED, *(WITHOUT + one for one in networks if len(networks) > 1)]
         jobs += [replace(first, name=f"{name}, posts: {posts}", inputs=replace(plan.inputs, posts=posts)) for posts in altered]
@@ -179,13 +181,13 @@ class Comparison:
     def _charts(self) -> list[Chart]:
         first = {name: run for (name, seed), run in self.done.items() if seed == 0}
         compared = {name: first[name] for name in self.plan.names if name in first}
-        own = {name: run for name, run in compared.items() if name == self.plan.reference or name in systems.ABLATIONS}
+        own = {name: run for name, run in compared.items() if name == systems.ABLATED or name in systems.ABLATIONS}
         if not compared:
             return []
         charts = [figures.over_time(compared, self.cases, "Figure 3: accuracy over time", "Each system as its users go on.")]
         if len(own) > 1:
             charts.append(figures.over_time(own, self.cases, "Figure 4: ablations over time", "The model, and without one part."))
-        pair = {name: own[name] for name in (self.plan.reference, "noho") if name in own}
+        pair = {name: own[name] for name in (systems.ABLATED, "noho") if name in own}
         if self.cases.networks and len(pair) > 1:
             charts.append(figures.by_density(pair, self.cases))
         charts += [chart for chart in (self._by_factors(first), self._by_rate(first), self._by_input(first)) if chart is not None]
@@ -204,12 +206,13 @@ class Comparison:
         return Chart("Figure 6: accuracy by embedding size", "The model fitted anew for each size k.", "k", "NDCG", list(sizes), lines)
 
     def _by_rate(self, first: Mapping[str, Run]) -> Chart | None:
-        run = first.get(f"{self.plan.reference} by rate")
+        run = first.get(f"{systems.ABLATED} by rate")
         if run is None:
             return None
         lines = {part: [float(one[part]) for one in run.tried] for part in ("validation", "test")}
         return Chart(
-            "Accuracy by online rate", "One fit, streamed with each rate of Adam; 0 = no online learning.", "rate", "NDCG@100",
+            "Accuracy by online rate", "One fit of preset paper, streamed with each rate of Adam; 0 = no online learning.",
+            "rate", "NDCG@100",
             [float(one["online_rate"]) for one in run.tried], lines, log_x=True,
         )  # fmt: skip
 

@@ -13,6 +13,7 @@ from model.contract import Ranker
 from streams.errors import SettingsError
 
 PROPOSED: Mapping[str, Mapping[str, Any]] = {"paper": {}, "full": {"preset": "full", "logits": "identity"}}
+ABLATED = "paper"  # preset full has no online rate to vary either
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "noho": {"second_order": False}, "noat": {"attention": False}, "notif": {"time_gates": False},
 }  # fmt: skip
@@ -30,9 +31,9 @@ class Size:
     device: str = "cpu"
 
 
-def reference() -> str:
-    """The preset that the others are compared with, unless another is named: the last one proposed."""
-    return tuple(PROPOSED)[-1]
+def reference(chosen: Sequence[str]) -> str:
+    """The preset that the others are compared with, unless another is named: the last one proposed that takes part."""
+    return [one for one in PROPOSED if one in chosen or one == "paper"][-1]
 
 
 def names() -> tuple[str, ...]:
@@ -64,8 +65,8 @@ def make(name: str, size: Size, seed: int, **settings: Any) -> Ranker:  # noqa: 
 
 
 def variants(name: str) -> Sequence[Mapping[str, Any]]:
-    """The settings that are tried on the validation part; at least one."""
-    return getattr(_class(name), "variants", None) or ({},)
+    """The settings that are tried on the validation part; at least one, and one only for what adapts its own rates."""
+    return ({},) if name == "full" else getattr(_class(name), "variants", None) or ({},)
 
 
 def online_settings(name: str) -> frozenset[str]:

@@ -136,14 +136,15 @@ def test_no_such_system(data: Path, tmp_path: Path, name: str, expected: str) ->
         _evaluate(data, tmp_path, "--models", name)
 
 
-def test_split_by_time_sees_no_future(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("system", ["paper", "full"])
+def test_split_by_time_sees_no_future(data: Path, tmp_path: Path, system: str) -> None:
     """Cut at one moment, another future leaves every earlier list of the whole system, fit included, as it was."""
     lines = (data / "events.jsonl").read_text("utf-8").splitlines()
     changed = [line if number < 220 else json.dumps({**json.loads(line), "item": "i0"}) for number, line in enumerate(lines)]
     (tmp_path / "events.jsonl").write_text("\n".join(changed), "utf-8")
     (tmp_path / "posts.jsonl").write_text((data / "posts.jsonl").read_text("utf-8"), "utf-8")
     inputs = Inputs(by_time=True, topics=3, sweeps=5)
-    job = runs.Job("paper", "paper", inputs, Size(4, 3, 2, 2), 0)
+    job = runs.Job(system, system, inputs, Size(4, 3, 2, 2), 0)
     first, second = (runs.run(job, read(Folder(path), inputs, Settings()), Protocol(list_size=5)) for path in (data, tmp_path))
     moment = 220 - 192  # interactions of the test part before the change
     assert first.lists_TK[:moment].tolist() == second.lists_TK[:moment].tolist()
