@@ -87,16 +87,10 @@ def read(posts: Iterable[tuple[str, str]], config: TopicConfig) -> tuple[Lexicon
     if not raw.authors:
         raise CorpusError("the corpus has no post; give at least one (author, text) pair")
     lexicon, new_ids = _cut(raw, config)
-    starts, words = np.frombuffer(raw.starts, np.int64), new_ids[np.frombuffer(raw.words, np.int32)] if raw.words else _none()
-    kept = words >= 0
-    kept_before = np.concatenate(([0], np.cumsum(kept)))
-    corpus = Corpus(words[kept], kept_before[starts], np.array(raw.authors, np.int32), len(lexicon), tuple(raw.author_ids))
+    words_N, starts_D = raw.renumbered(new_ids)
+    corpus = Corpus(words_N, starts_D, np.array(raw.authors, np.int32), len(lexicon), tuple(raw.author_ids))
     _check_memory(len(corpus.words_N), len(lexicon), len(corpus.names), config)
     return lexicon, corpus
-
-
-def _none() -> Ints:
-    return np.zeros(0, np.int32)
 
 
 class _Raw:
@@ -126,6 +120,16 @@ class _Raw:
         self.authors.append(self.author_ids.setdefault(author, len(self.author_ids)))
         if len(self.authors) % 1024 == 0:
             _check_memory(len(self.words), 0, 0, self.config)
+
+    def renumbered(self, new_ids: Ints) -> tuple[Ints, Longs]:
+        """Kept words [N] and starts [D + 1]; the raw words are gone afterwards, so that no token is held three times."""
+        words = new_ids[np.frombuffer(self.words, np.int32)]
+        self.words = array("i")
+        kept = words >= 0
+        words = words[kept]
+        kept_before = np.zeros(len(kept) + 1, np.int32)
+        np.cumsum(kept, out=kept_before[1:])
+        return words, kept_before[np.frombuffer(self.starts, np.int64)].astype(np.int64)
 
 
 def _cut(raw: _Raw, config: TopicConfig) -> tuple[Lexicon, Ints]:

@@ -1,11 +1,14 @@
 """Vocabulary and corpus."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from topics_svc import CorpusError, TopicConfig
+from topics_svc.fitting import fit_corpus
 from topics_svc.lexicon import read
 from topics_svc.tokens import tokens
 
@@ -72,3 +75,19 @@ def test_unknown_words_are_dropped() -> None:
     assert lexicon.ids("red blue").tolist() == lexicon.ids("RED unseen Blue!").tolist()
     assert lexicon.id("unseen") is None
     assert 0 == lexicon.id("red")
+
+
+def test_memory_of_a_token() -> None:
+    """Reading and sampling hold at most 16 bytes a token: so much more do twice the tokens take, the counts being the same."""
+
+    def peak_bytes(posts: int) -> int:
+        numbers = np.random.default_rng(0).integers(0, 500, (posts, 20))
+        tracemalloc.start()
+        try:
+            fit_corpus((("a", " ".join(f"w{one}" for one in row)) for row in numbers), TopicConfig(topics=2, sweeps=1, average_last=1))
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak_bytes(100)  # what is compiled or remembered once does not count
+    assert 16 >= (peak_bytes(20_000) - peak_bytes(10_000)) / (20 * 10_000)
