@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model import PAST_ITEMS, Lesson, Memory, ModelConfig, Ranked, Recommender, Step, Wave, make_step, rank_of, topic_counts
-from streams.lists import Listing, Request, recommendation
+from streams.lists import Listing, Request, recommendation, summary
 from streams.records import Interaction, Item, Last, Post, Recommendation, Source
 from streams.settings import LineSettings
 from streams.state import User, Users
@@ -33,6 +33,8 @@ class Taken:
 
     interaction: Interaction
     step: Step
+    window: Window
+    gap_seconds: float | None
     learned: bool
     rank_scored: int | None = None
     rank_published: int | None = None
@@ -138,7 +140,7 @@ class Line:
         user.window = Window.empty(len(self._config.networks), self._config.topics)
         user.last_at = max(interaction.at, user.last_at or 0)
         user.listed_at = interaction.at  # a list follows, so posts need not ask for one
-        return Taken(interaction, step, self.learns(interaction))
+        return Taken(interaction, step, window, gap_seconds, self.learns(interaction))
 
     # ---- rank ----
 
@@ -240,7 +242,8 @@ class Line:
 
     def _interaction_request(self, taken: Taken) -> Request:
         interaction = taken.interaction
-        last = Last(interaction.item, taken.rank_scored, taken.rank_published)
+        window = summary(taken.window, taken.gap_seconds, self._config.networks)
+        last = Last(interaction.item, taken.rank_scored, taken.rank_published, taken.rank_popularity, window)
         request = self._request(interaction.user, "interaction", interaction.source, interaction.at)
         return replace(request, last=last)
 

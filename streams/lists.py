@@ -61,7 +61,7 @@ def recommendation(listing: Listing, request: Request, ranked: Ranked, row: int)
         at=request.at,
         trigger=request.trigger,
         items=entries,
-        window=_window(request, recommender.config.networks),
+        window=summary(request.window, request.gap_seconds, recommender.config.networks),
         attention=_attention(ranked, row),
         last=request.last,
         model={
@@ -72,14 +72,15 @@ def recommendation(listing: Listing, request: Request, ranked: Ranked, row: int)
     )
 
 
-def _window(request: Request, networks: Sequence[str]) -> dict[str, Any]:
+def summary(window: Window, gap_seconds: float | None, networks: Sequence[str]) -> dict[str, Any]:
+    """A window as people read it: the gap it spans, posts and strongest topics by network."""
     posts, topics = {}, {}
     for index, network in enumerate(networks):
-        posts[network] = int(request.window.posts_N[index])
-        sums_K = request.window.sums_NK[index]
+        posts[network] = int(window.posts_N[index])
+        sums_K = window.sums_NK[index]
         strongest = np.argsort(-sums_K, kind="stable")[:_TOPICS_SHOWN]
         topics[network] = [[int(topic), round(float(sums_K[topic]), 4)] for topic in strongest if sums_K[topic] > 0]
-    return {"gap_seconds": request.gap_seconds, "posts": posts, "topics": topics}
+    return {"gap_seconds": gap_seconds, "posts": posts, "topics": topics}
 
 
 def _attention(ranked: Ranked, row: int) -> list[tuple[int, float]]:

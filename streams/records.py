@@ -162,11 +162,13 @@ def _epoch_ms(value: object) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """The interaction before a list: its item and the ranks it got (None where it had none)."""
+    """The interaction before a list: its item, the ranks it got (None where it had none), and the window that it closed."""
 
     item: str
     rank_scored: int | None
     rank_published: int | None
+    rank_popularity: int | None
+    window: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

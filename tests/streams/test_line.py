@@ -58,6 +58,21 @@ def test_the_published_rank_is_that_of_the_list_the_user_had() -> None:
     assert "a" not in listed
 
 
+def test_a_list_tells_of_the_interaction_before_it() -> None:
+    """It has the ranks, and posts, topics and gap of the window that the interaction closed; the list after a post has none of it."""
+    records: list[Post | Interaction] = [took("ann", "a", DAY), took("bob", "b", 30 * HOUR), posted("ann", TEXTS[0], 40 * HOUR, 2)]
+    records.append(took("ann", "d", 2 * DAY, 3))
+    lists = [made for output in _run(records, wave=1) for made in output.lists if made.user == "ann"]
+    first, posted_list, second = sorted(lists, key=lambda made: made.at)
+    assert first.last is not None
+    assert (None, 0) == (first.last.window["gap_seconds"], first.window["gap_seconds"])
+    assert posted_list.last is None
+    assert second.last is not None
+    assert (86_400.0, {"twitter": 1, "gplus": 0}) == (second.last.window["gap_seconds"], second.last.window["posts"])
+    assert posted_list.window["topics"] == second.last.window["topics"]
+    assert 1 <= (second.last.rank_popularity or 0) <= 3
+
+
 def test_late_posts_are_counted_and_kept_or_dropped() -> None:
     """A post older than its user's last interaction goes to the open window, or nowhere, by the setting."""
     records: list[Post | Interaction] = [took("ann", "a", 2 * DAY), posted("ann", TEXTS[0], DAY)]
