@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from streams.align import Partition
+from streams.connection import named, options
 from streams.errors import BrokerError
 from streams.records import DeadLetter, Recommendation
 from streams.settings import Settings
@@ -46,7 +47,7 @@ class Writer:
 
     async def start(self) -> None:
         """Connect both producers; whoever held the transactional id before is fenced from here on."""
-        common = {"bootstrap_servers": self._kafka.bootstrap, "max_request_size": _MAX_REQUEST_BYTES}
+        common = {**options(self._kafka), "max_request_size": _MAX_REQUEST_BYTES}
         self._lists = AIOKafkaProducer(**common, acks="all", linger_ms=0)
         self._transactions = AIOKafkaProducer(**common, transactional_id=f"{self._kafka.group}-worker")
         try:
@@ -54,9 +55,7 @@ class Writer:
             await self._transactions.start()
         except KafkaError as error:
             await self.stop()
-            raise BrokerError(
-                f"no broker at {self._kafka.bootstrap} ({error}); start one with `crossnet broker up` or set CROSSNET_BOOTSTRAP"
-            ) from error
+            raise await named(error, self._kafka) from error
 
     async def stop(self) -> None:
         """Close both producers."""

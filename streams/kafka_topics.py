@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from streams import connection
 from streams.errors import BrokerError
 from streams.settings import Settings
 
 _SECONDS = 20.0  # a healthy broker takes well under one; an operator wants to know soon
-_REQUEST_MS = 8_000
 
 _DEAD_LETTER_BYTES = 2 * 2**20  # an input of 1 MB plus headers does not fit Kafka's default of 1 MB
 _LESSON_BYTES = 16 * 2**20  # a wave of 4,096, the largest, of some kilobytes each
@@ -85,21 +85,11 @@ async def require(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    bootstrap = settings.kafka.bootstrap
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_REQUEST_MS)
     try:
-        async with asyncio.timeout(_SECONDS):
-            await admin.start()
-            yield admin
-    except (KafkaConnectionError, TimeoutError, OSError) as error:
-        raise BrokerError(
-            f"no Kafka broker answers at {bootstrap} ({type(error).__name__}); start one with `crossnet broker up`, "
-            "or name yours with --bootstrap or CROSSNET_BOOTSTRAP"
-        ) from error
-    except KafkaError as error:
-        raise BrokerError(f"the Kafka broker at {bootstrap} refuses: {error}; see its log") from error
-    finally:
-        await admin.close()
+        async with asyncio.timeout(_SECONDS), connection.admin(settings.kafka) as client:
+            yield client
+    except TimeoutError as error:
+        raise await connection.named(error, settings.kafka) from error
 
 
 async def _all_there(admin: AIOKafkaAdminClient, names: set[str]) -> None:

@@ -2,14 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import orjson
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError
 
-from streams.errors import BrokerError
+from streams.connection import producer
 from streams.folder import Folder, Part, on_log, split
 from streams.line import Line, drive
 from streams.records import Interaction, Post
@@ -17,6 +14,7 @@ from streams.settings import Settings
 from streams.tally import Tally
 
 _WATCH_EVERY = 2_000
+_LINGER_MS = 5  # records of so long travel together
 
 
 def chosen(folder: Folder, part: str) -> list[Part]:
@@ -41,42 +39,28 @@ def value_of(record: Post | Interaction) -> bytes:
     return orjson.dumps({"user": record.user, "item": record.item, "at": record.at})
 
 
-@asynccontextmanager
-async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap, acks="all", linger_ms=5, enable_idempotence=True)
-    try:
-        await producer.start()
-        yield producer
-    except KafkaConnectionError as error:
-        raise BrokerError(
-            f"no broker at {settings.kafka.bootstrap} ({error}); start one with `crossnet broker up` or set CROSSNET_BOOTSTRAP"
-        ) from error
-    finally:
-        await producer.stop()
-
-
 async def to_kafka(parts: list[Part], settings: Settings, rate: float | None, watch: Callable[[int], None]) -> None:
     """Send the records in time order, `rate` a second or as fast as the broker takes them; timestamps are the producer's own."""
     started = time.monotonic()
-    async with _producer(settings) as producer:
+    async with producer(settings.kafka, linger_ms=_LINGER_MS) as client:
         for number, one in enumerate(parts):
             if rate is not None:
                 await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
             record = one.record
             name = settings.kafka.target if isinstance(record, Interaction) else settings.networks[record.network]
-            await producer.send(name, value_of(record), key=record.user.encode())
+            await client.send(name, value_of(record), key=record.user.encode())
             if (number + 1) % _WATCH_EVERY == 0:
                 watch(_WATCH_EVERY)
-        await producer.flush()
+        await client.flush()
         watch(len(parts) % _WATCH_EVERY)
 
 
 async def send_items(folder: Folder, settings: Settings) -> int:
     """Send what the folder says of its items to the Kafka topic `items`; gives how many."""
     items = folder.items()
-    async with _producer(settings) as producer:
+    async with producer(settings.kafka, linger_ms=_LINGER_MS) as client:
         for item in items.values():
             value = orjson.dumps({"item": item.item, "title": item.title, "text": item.text})
-            await producer.send(settings.kafka.items, value, key=item.item.encode())
-        await producer.flush()
+            await client.send(settings.kafka.items, value, key=item.item.encode())
+        await client.flush()
     return len(items)

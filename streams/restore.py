@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from model import Lesson, Recommender
 from streams.align import Partition
+from streams.connection import admin, consumer
 from streams.settings import Settings
 from streams.state import Users
 
@@ -18,11 +18,11 @@ _FETCH_MS = 1000
 
 async def start_offsets(settings: Settings, *, earliest: bool) -> tuple[dict[Partition, int], bool]:
     """The next offset of every input partition, and whether the group is fresh (it starts at the log's end, or its beginning)."""
-    async with _consumer(settings, group=settings.kafka.group) as consumer:
+    async with _consumer(settings, group=settings.kafka.group) as client:
         partitions = [TopicPartition(name, number) for name in settings.input_topics() for number in range(settings.kafka.partitions)]
-        consumer.assign(partitions)
-        committed = {partition: await consumer.committed(partition) for partition in partitions}
-        edges = await (consumer.beginning_offsets(partitions) if earliest else consumer.end_offsets(partitions))
+        client.assign(partitions)
+        committed = {partition: await client.committed(partition) for partition in partitions}
+        edges = await (client.beginning_offsets(partitions) if earliest else client.end_offsets(partitions))
     fresh = all(offset is None for offset in committed.values())
     found = {partition: edges[partition] if offset is None else offset for partition, offset in committed.items()}
     return {(partition.topic, partition.partition): offset for partition, offset in found.items()}, fresh
@@ -52,9 +52,9 @@ async def replay_lessons(recommender: Recommender, settings: Settings, artifact:
 
 async def lessons_end(settings: Settings) -> int:
     """The offset after the last lesson in Kafka."""
-    async with _consumer(settings) as consumer:
+    async with _consumer(settings) as client:
         partition = TopicPartition(settings.kafka.lessons, 0)
-        ends = await consumer.end_offsets([partition])
+        ends = await client.end_offsets([partition])
         return int(ends[partition])
 
 
@@ -62,45 +62,29 @@ def _is_ours(record: ConsumerRecord, artifact: str) -> bool:
     return ("artifact", artifact.encode()) in record.headers
 
 
-@asynccontextmanager
-async def _consumer(settings: Settings, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka.bootstrap,
-        group_id=group,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-    )
-    await consumer.start()
-    try:
-        yield consumer
-    finally:
-        await consumer.stop()
+def _consumer(settings: Settings, group: str | None = None) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
+    return consumer(settings.kafka, group_id=group, isolation_level="read_committed")
 
 
 async def _read(settings: Settings, kafka_topic: str, numbers: Iterable[int], start: int) -> AsyncIterator[ConsumerRecord]:
     """Every committed record from `start` to the end as it is now."""
-    async with _consumer(settings) as consumer:
+    async with _consumer(settings) as client:
         partitions = [TopicPartition(kafka_topic, number) for number in numbers]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
+        client.assign(partitions)
+        ends = await client.end_offsets(partitions)
         for partition in partitions:
-            consumer.seek(partition, start)
+            client.seek(partition, start)
         while True:
             # A position moves over transaction markers too, a record's offset does not.
-            open_partitions = [one for one in partitions if await consumer.position(one) < ends[one]]
+            open_partitions = [one for one in partitions if await client.position(one) < ends[one]]
             if not open_partitions:
                 return
-            for records in (await consumer.getmany(*open_partitions, timeout_ms=_FETCH_MS)).values():
+            for records in (await client.getmany(*open_partitions, timeout_ms=_FETCH_MS)).values():
                 for record in records:
                     yield record
 
 
 async def cluster_id(settings: Settings) -> str:
     """Which Kafka cluster this is: offsets of one mean nothing on another."""
-    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap)
-    await client.start()
-    try:
+    async with admin(settings.kafka) as client:
         return str((await client.describe_cluster())["cluster_id"])
-    finally:
-        await client.close()

@@ -28,6 +28,16 @@ class KafkaSettings(BaseModel):
 
     bootstrap: str = "127.0.0.1:9092"
     "host:port of a broker; several with commas"
+    security: str = Field(default="PLAINTEXT", pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$")
+    "how the broker is spoken to; beyond one's own machine SASL_SSL"
+    mechanism: str = Field(default="SCRAM-SHA-512", pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
+    "how the password is proven, with SASL"
+    username: str = ""
+    "the Kafka user, with SASL"
+    password_file: str = ""
+    "a file with his password; without it CROSSNET_KAFKA_PASSWORD has it. No setting holds the password itself"
+    ca_file: str = ""
+    "PEM certificates that the broker's is checked against, with SSL; without it those the system trusts"
     partitions: int = Field(default=4, ge=1, le=1024)
     "of every input Kafka topic; they must agree, because a user's posts and interactions are joined by partition"
     replication: int = Field(default=1, ge=1, le=9)
@@ -46,6 +56,16 @@ class KafkaSettings(BaseModel):
     "what was learned, one record a wave, one partition"
     group: str = Field(default="crossnet", pattern=_NAME)
     "consumer group, Faust app id and stem of the transactional id"
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the connection is under TLS."""
+        return self.security.endswith("SSL")
+
+    @property
+    def has_password(self) -> bool:
+        """Whether a user and his password are asked for."""
+        return self.security.startswith("SASL")
 
 
 class LineSettings(BaseModel):

@@ -20,11 +20,11 @@ from streams import assemble, kafka_topics, restore
 from streams.align import Partition
 from streams.checkpoint import Checkpoints
 from streams.commit import Batch, FencedError, Writer
-from streams.errors import BrokerError
+from streams.connection import named, password, tls
 from streams.folder import partition_of
 from streams.pump import Origin, Pump
 from streams.records import DeadLetter, Interaction, InvalidRecord, Post, Source, parse
-from streams.settings import Settings
+from streams.settings import KafkaSettings, Settings
 from streams.telemetry import Telemetry
 from streams.web import Web
 
@@ -178,6 +178,7 @@ class Worker:
         app = faust.App(
             kafka.group,
             broker=[f"kafka://{host}" for host in kafka.bootstrap.split(",")],
+            broker_credentials=_credentials(kafka),
             store="memory://",
             key_serializer="raw",
             value_serializer="raw",
@@ -229,7 +230,7 @@ class Worker:
             await self._writer.start()
             await self._restore()
         except KafkaError as error:
-            raise BrokerError(f"the broker at {self._settings.kafka.bootstrap} failed during start-up: {error}") from error
+            raise await named(error, self._settings.kafka) from error
         self._telemetry.recovering.set(0)
         return address
 
@@ -283,3 +284,13 @@ class Worker:
         else:
             _logger.error("worker stopped by an error of its own", exc_info=self._error)
         return 1
+
+
+def _credentials(kafka: KafkaSettings) -> Any:  # noqa: ANN401 - faust ships no types
+    """What Faust needs to know of TLS and the password; None without either."""
+    if kafka.has_password:
+        return faust.SASLCredentials(
+            username=kafka.username, password=password(kafka), mechanism=kafka.mechanism,
+            ssl_context=tls(kafka) if kafka.is_encrypted else None,
+        )  # fmt: skip
+    return faust.SSLCredentials(context=tls(kafka)) if kafka.is_encrypted else None

@@ -16,12 +16,12 @@ from types import FrameType
 from typing import Any
 
 import click
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streams import kafka_topics, synth
+from streams import connection, kafka_topics, synth
 from streams.broker import DEFAULT_PORT, HOST, ROOT, Broker, free_port, is_free
 from streams.cli.options import for_artifacts
 from streams.folder import Folder
@@ -272,7 +272,7 @@ async def _last_lists(settings: Settings, count: int) -> list[dict[str, Any]]:
     """The newest lists of so many people, each triggered by an interaction."""
     name = settings.kafka.recommendations
     found: dict[str, dict[str, Any]] = {}
-    async with AIOKafkaConsumer(bootstrap_servers=settings.kafka.bootstrap, enable_auto_commit=False) as consumer:
+    async with connection.consumer(settings.kafka) as consumer:
         partitions = [TopicPartition(name, number) for number in range(settings.kafka.partitions)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
