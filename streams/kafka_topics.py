@@ -1,7 +1,7 @@
 """The Kafka topics of the contract: made where they are missing, compared where they are there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -81,6 +81,15 @@ async def require(settings: Settings) -> None:
     differences = await check(settings)
     if differences:
         raise BrokerError(differences[0])
+
+
+async def partitions(settings: Settings, names: Sequence[str]) -> dict[str, int]:
+    """How many partitions these Kafka topics have; BrokerError with the remedy when one is missing."""
+    async with _admin(settings) as admin:
+        missing = set(names) - set(await admin.list_topics())
+        if missing:
+            raise BrokerError(f"Kafka topic {min(missing)} is missing; run `crossnet kafka-topics create`")
+        return {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics(list(names))}
 
 
 @asynccontextmanager

@@ -90,6 +90,11 @@ def decode(value: bytes | None) -> dict[str, Any]:
     return fields
 
 
+def encode(value: object) -> bytes:
+    """JSON in UTF-8 of plain values and dataclasses."""
+    return orjson.dumps(value)
+
+
 def post(fields: dict[str, Any], network: str, source: Source, timestamp_ms: int) -> Post:
     """A Post from decoded fields; `timestamp_ms` is the record's own, for a missing `at` and the check of the future."""
     return Post(
@@ -187,7 +192,7 @@ class Recommendation:
 
     def to_json(self) -> bytes:
         """The value of the Kafka record."""
-        return orjson.dumps(self)
+        return encode(self)
 
 
 def parse(value: bytes | None, network: str | None, source: Source, timestamp_ms: int) -> Post | Interaction:

@@ -122,6 +122,37 @@ class WorkerSettings(BaseModel):
     "port of /metrics, /healthz and /readyz; 0 = any free one"
 
 
+class ServeSettings(BaseModel):
+    """How `crossnet serve` shows lists over HTTP, and what it bears."""
+
+    model_config = _STRICT
+
+    host: str = "127.0.0.1"
+    "address to listen on; beyond loopback only with token_file or insecure"
+    port: int = Field(default=8080, ge=0, le=65535)
+    "0 = any free one"
+    token_file: str = ""
+    "file with the token that every request must bring; empty = none"
+    insecure: bool = False
+    "listen beyond loopback without a token"
+    history: int = Field(default=16, ge=1, le=100)
+    "past interactions of a user that are kept to be shown"
+    accuracy_events: int = Field(default=1_000, ge=1, le=100_000)
+    "interactions over which the running accuracy is taken"
+    half_life_days: float = Field(default=7.0, gt=0)
+    "of event time, in the counts behind the list for unknown users"
+    streams: int = Field(default=500, ge=1)
+    "live streams at a time; one more gets 503"
+    connections: int = Field(default=2_000, ge=1)
+    "open connections at a time; one more is closed"
+    body_bytes: int = Field(default=262_144, ge=1_024)
+    "of one request; a text of 20,000 characters may be escaped to 240,000"
+    request_seconds: float = Field(default=10.0, gt=0)
+    "a client may take so long to send a request, Kafka to take an event"
+    stale_seconds: float = Field(default=3.0, gt=0)
+    "Kafka may be silent for so long before /readyz turns red"
+
+
 class _Environment(EnvSettingsSource):
     """`CROSSNET_*` variables, with `CROSSNET_BOOTSTRAP` as the short name of the broker's."""
 
@@ -145,6 +176,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     line: LineSettings = LineSettings()
     worker: WorkerSettings = WorkerSettings()
+    serve: ServeSettings = ServeSettings()
 
     @field_validator("networks")
     @classmethod
@@ -200,6 +232,7 @@ def _with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
         kafka=KafkaSettings(**values["kafka"]),
         line=LineSettings(**values["line"]),
         worker=WorkerSettings(**values["worker"]),
+        serve=ServeSettings(**values["serve"]),
     )
 
 
@@ -237,5 +270,7 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _known_keys() -> list[str]:
-    sections: dict[str, type[BaseModel]] = {"kafka": KafkaSettings, "line": LineSettings, "worker": WorkerSettings}
+    sections: dict[str, type[BaseModel]] = {
+        "kafka": KafkaSettings, "line": LineSettings, "worker": WorkerSettings, "serve": ServeSettings,
+    }  # fmt: skip
     return ["networks", *(f"{name}.{key}" for name, section in sections.items() for key in section.model_fields)]

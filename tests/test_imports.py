@@ -9,7 +9,7 @@ OURS = {"streams", "model", "topics_svc"}
 OWNERS = {
     "faust": {"streams/worker.py", "streams/bench/bare_agent.py"},
     "orjson": {"streams/records.py", "streams/state.py", "streams/replay.py", "streams/bench/bare_agent.py"},
-    "prometheus_client": {"streams/telemetry.py"},
+    "prometheus_client": {"streams/telemetry.py", "streams/serve/telemetry.py"},
 }
 
 

@@ -24,7 +24,7 @@ def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert ((4,), (1,), (5,), (3,)) == (step.v_k.shape, step.attention_n.shape, step.h_H.shape, step.logits_I.shape)
 
 
-@pytest.mark.parametrize("verb", ["bench", "broker", "demo", "kafka-topics", "replay", "synth", "topics", "train", "worker"])
+@pytest.mark.parametrize("verb", ["bench", "broker", "demo", "kafka-topics", "replay", "serve", "synth", "topics", "train", "worker"])
 def test_every_verb_has_help(verb: str) -> None:
     """`--help` of every verb says what it does."""
     result = CliRunner().invoke(crossnet, [verb, "--help"])

@@ -19,6 +19,7 @@ _VERBS = {
     "demo": ("streams.cli.demo", "The whole line on a synthetic world."),
     "kafka-topics": ("streams.cli.kafka_topics", "Create or check the Kafka topics of the contract."),
     "replay": ("streams.cli.replay", "Send a data folder to Kafka, or run it offline."),
+    "serve": ("streams.cli.serve", "Lists over HTTP, and a live page."),
     "synth": ("streams.cli.synth", "Write a seeded synthetic data folder."),
     "topics": ("streams.cli.topics", "Fit, show and use Twitter-LDA topics."),
     "train": ("streams.cli.train", "Fit topics and model on a data folder."),
