@@ -89,7 +89,7 @@ class Broker:
         running = self._running()
         if running and self._joins(*running):
             return f"{HOST}:{running[1]}"
-        java = _java()
+        java = find_java()
         jars = fetch_jars()
         port = self.port or free_port()
         if not is_free(port):
@@ -148,7 +148,7 @@ class Broker:
             return
         # 22 characters of base64; the first byte 0, because an id that begins with "-" reads as an option.
         cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode()[:22]
-        tool = [*_jvm(java, jars), "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--cluster-id", cluster]
+        tool = [*jvm_command(java, jars), "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--cluster-id", cluster]
         done = subprocess.run(  # noqa: S603 - our own arguments
             [*tool, "--config", str(self.directory / "server.properties")], capture_output=True, text=True, check=False
         )
@@ -156,7 +156,7 @@ class Broker:
             raise BrokerError(f"Kafka could not prepare {self.directory / 'data'}: {_last_line(done.stdout + done.stderr)}")
 
     def _start(self, java: str, jars: Path, port: int) -> None:
-        kafka = [*_jvm(java, jars), "kafka.Kafka", str(self.directory / "server.properties")]
+        kafka = [*jvm_command(java, jars), "kafka.Kafka", str(self.directory / "server.properties")]
         process = self._pid_file.start(kafka, self._log, port)
         if process is None:
             raise BrokerError(f"another `broker up` is at work in {self.directory}; wait for it")
@@ -246,7 +246,8 @@ def fetch_jars() -> Path:
     return JARS
 
 
-def _java() -> str:
+def find_java() -> str:
+    """The Java to run Kafka on; BrokerError with the remedy when there is none or it is too old."""
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin" if home else None) or shutil.which("java")
     remedy = "install one (`apt-get install openjdk-17-jre-headless`, `brew install openjdk`) or run `deploy/run setup`"
@@ -259,7 +260,8 @@ def _java() -> str:
     return java
 
 
-def _jvm(java: str, jars: Path) -> list[str]:
+def jvm_command(java: str, jars: Path) -> list[str]:
+    """How a class of Kafka's is started."""
     quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
     return [java, "-Xmx512m", "-Djava.net.preferIPv4Stack=true", quiet, "-cp", f"{jars}/*"]
 

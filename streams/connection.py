@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError, SaslAuthenticationFailed
+from aiokafka.protocol.admin import ApiVersionRequest
 
 from streams.errors import BrokerError, SettingsError
 from streams.settings import KafkaSettings
@@ -118,6 +119,19 @@ async def why(kafka: KafkaSettings) -> str | None:
             break
     await asyncio.sleep(_CLOSING_SECONDS)
     return said
+
+
+async def api_keys(kafka: KafkaSettings) -> frozenset[int]:
+    """The kinds of request that the first broker offers, by their numbers in Kafka's protocol."""
+    given = {name: value for name, value in options(kafka).items() if name != "bootstrap_servers"}
+    host, _, port = kafka.bootstrap.split(",")[0].strip().rpartition(":")
+    connection = await create_conn(host.strip("[]"), int(port), request_timeout_ms=_REQUEST_MS, **given)
+    try:
+        answer = await connection.send(ApiVersionRequest())
+    finally:
+        connection.close()
+        await asyncio.sleep(_CLOSING_SECONDS)
+    return frozenset(key for key, *_ in answer.api_versions)
 
 
 async def _why_not(host: str, port: int, kafka: KafkaSettings) -> str | None:

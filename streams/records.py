@@ -144,7 +144,7 @@ def _text(fields: dict[str, Any], name: str, *, required: bool) -> str:
 
 def _at(fields: dict[str, Any], timestamp_ms: int) -> int:
     value = fields.get("at")
-    at = timestamp_ms if value is None else _epoch_ms(value)
+    at = timestamp_ms if value is None else epoch_ms(value)
     if at < 0:
         raise InvalidRecord("bad-time", f"at = {value!r} is before 1970; send epoch milliseconds")
     if at > timestamp_ms + DAY_MS:
@@ -152,7 +152,8 @@ def _at(fields: dict[str, Any], timestamp_ms: int) -> int:
     return at
 
 
-def _epoch_ms(value: object) -> int:
+def epoch_ms(value: object) -> int:
+    """Epoch milliseconds of a number that is some, or of ISO 8601 (UTC unless it says); InvalidRecord for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str):

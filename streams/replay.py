@@ -14,6 +14,8 @@ from streams.settings import Settings
 from streams.tally import Tally
 
 _WATCH_EVERY = 2_000
+Pace = Callable[[int, Part], float]
+"seconds after the start at which the record of this number is due"
 _LINGER_MS = 5  # records of so long travel together
 
 
@@ -39,13 +41,28 @@ def value_of(record: Post | Interaction) -> bytes:
     return orjson.dumps({"user": record.user, "item": record.item, "at": record.at})
 
 
-async def to_kafka(parts: list[Part], settings: Settings, rate: float | None, watch: Callable[[int], None]) -> None:
-    """Send the records in time order, `rate` a second or as fast as the broker takes them; timestamps are the producer's own."""
+def at_rate(rate: float) -> Pace:
+    """So many records a second."""
+    return lambda number, _: number / rate
+
+
+def at_speed(speed: float, begin: int) -> Pace:
+    """A multiple of the data's own pace; `begin` is the event time (ms) that is sent at once."""
+    return lambda _, part: (part.record.at - begin) / 1000 / speed
+
+
+def between(parts: list[Part], begin: int | None, end: int | None) -> list[Part]:
+    """Those of event times from `begin` on and before `end`, where these are given."""
+    return [one for one in parts if (begin is None or one.record.at >= begin) and (end is None or one.record.at < end)]
+
+
+async def to_kafka(parts: list[Part], settings: Settings, pace: Pace | None, watch: Callable[[int], None]) -> None:
+    """Send the records in time order, at a pace or as fast as the broker takes them; timestamps are the producer's own."""
     started = time.monotonic()
     async with producer(settings.kafka, linger_ms=_LINGER_MS) as client:
         for number, one in enumerate(parts):
-            if rate is not None:
-                await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
+            if pace is not None:
+                await asyncio.sleep(max(0.0, started + pace(number, one) - time.monotonic()))
             record = one.record
             name = settings.kafka.target if isinstance(record, Interaction) else settings.networks[record.network]
             await client.send(name, value_of(record), key=record.user.encode())

@@ -1,9 +1,7 @@
 """`crossnet demo`: the whole line on a synthetic world, with the programs an operator would use, one after the other."""
 
 import asyncio
-import http.client
 import json
-import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +24,7 @@ from streams.broker import DEFAULT_PORT, HOST, ROOT, Broker, free_port, is_free
 from streams.cli.options import for_artifacts
 from streams.folder import Folder
 from streams.pidfile import PidFile, within
+from streams.scrape import Metrics
 from streams.settings import Settings
 
 _DIR = ROOT / ".crossnet" / "demo"
@@ -38,7 +37,6 @@ _DRAIN_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _LOOK_SECONDS = 5.0
 _RANKINGS = {"scored": "scored", "published": "list he had", "popularity": "popularity"}
-_SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 
 
 class Place:
@@ -118,7 +116,7 @@ def _run(place: Place, console: Console, world: synth.World, rate: int) -> None:
         metrics = _start_worker(place, settings)
     with _step(console, "the rest of the world, live through Kafka"):
         _replay(place, settings, metrics, rate, console)
-    console.print(metrics.table())
+    console.print(_table(metrics))
     _show_lists(place, settings, console)
     for what, where in (("Kafka", bootstrap), ("telemetry", f"{metrics.url}/metrics"), ("files", place.folder)):
         console.print(f"{what:10} {where}", soft_wrap=True)
@@ -139,69 +137,27 @@ def _crossnet(*arguments: str) -> None:
         raise click.ClickException(f"`crossnet {arguments[0]}` ended with code {code}; what it said stands above")
 
 
-class Metrics:
-    """The worker's /metrics, as it was last read."""
+def _line(metrics: Metrics) -> str:
+    """Progress and the most telling figure in one line."""
+    hits = "  ".join(f"{shown} {metrics.mean('crossnet_hits_total', ranking, 10):.3f}" for ranking, shown in _RANKINGS.items())
+    records = metrics.sum("crossnet_records_total")
+    return f"  {records:6,.0f} records  {metrics.sum('crossnet_lists_total'):6,.0f} lists   HR@10  {hits}"
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://{HOST}:{port}"
-        self._port = port
-        self._series: dict[tuple[str, frozenset[str]], float] = {}
 
-    def ready(self) -> bool:
-        """Whether the worker reads its input."""
-        try:
-            return self._get("/readyz")[0] == 200
-        except OSError:
-            return False
-
-    def read(self) -> None:
-        """Read them anew."""
-        series = {}
-        for line in self._get("/metrics")[1].decode().splitlines():
-            found = _SERIES.match(line)
-            if found:
-                series[found[1], frozenset(filter(None, (found[2] or "").split(",")))] = float(found[3])
-        self._series = series
-
-    def sum(self, name: str, **labels: str) -> float:
-        """Sum of the series of that name with these labels."""
-        wanted = {f'{label}="{value}"' for label, value in labels.items()}
-        return sum(value for (one, has), value in self._series.items() if one == name and wanted <= has)
-
-    def mean(self, name: str, ranking: str, cut: int) -> float:
-        """A hit rate or gain per ranked interaction."""
-        ranked = self.sum("crossnet_ranked_total", ranking=ranking)
-        return self.sum(name, ranking=ranking, k=str(cut)) / ranked if ranked else 0.0
-
-    def line(self) -> str:
-        """Progress and the most telling figure in one line."""
-        hits = "  ".join(f"{shown} {self.mean('crossnet_hits_total', ranking, 10):.3f}" for ranking, shown in _RANKINGS.items())
-        records = self.sum("crossnet_records_total")
-        return f"  {records:6,.0f} records  {self.sum('crossnet_lists_total'):6,.0f} lists   HR@10  {hits}"
-
-    def table(self) -> Table:
-        """Accuracy over all that was replayed, beside popularity."""
-        table = Table("ranking", "HR@10", "HR@100", "NDCG@10", "NDCG@100", title="each interaction ranked before it is learned")
-        for ranking, shown in _RANKINGS.items():
-            figures = [self.mean(name, ranking, cut) for name in ("crossnet_hits_total", "crossnet_gain_total") for cut in (10, 100)]
-            table.add_row(shown, *(f"{figure:.3f}" for figure in figures))
-        return table
-
-    def _get(self, path: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(HOST, self._port, timeout=10)
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
+def _table(metrics: Metrics) -> Table:
+    """Accuracy over all that was replayed, beside popularity."""
+    table = Table("ranking", "HR@10", "HR@100", "NDCG@10", "NDCG@100", title="each interaction ranked before it is learned")
+    for ranking, shown in _RANKINGS.items():
+        figures = [metrics.mean(name, ranking, cut) for name in ("crossnet_hits_total", "crossnet_gain_total") for cut in (10, 100)]
+        table.add_row(shown, *(f"{figure:.3f}" for figure in figures))
+    return table
 
 
 def _start_worker(place: Place, settings: Settings) -> Metrics:
     port = settings.worker.port if settings.worker.port and is_free(settings.worker.port) else free_port()
     command = [_CROSSNET, "worker", "--artifacts", str(place.artifact), "--bootstrap", settings.kafka.bootstrap]
     process = place.worker.start([*command, "--from", "earliest", "--port", str(port)], place.worker_log)
-    metrics = Metrics(port)
+    metrics = Metrics(f"{HOST}:{port}")
     if process is None or not within(_READY_SECONDS, lambda: process.poll() is not None or metrics.ready()):
         raise click.ClickException(f"the worker is not ready after {_READY_SECONDS:.0f} s; see {place.worker_log}")
     if process.poll() is not None:
@@ -216,21 +172,21 @@ def _worker_gone(place: Place) -> click.ClickException:
 
 def _replay(place: Place, settings: Settings, metrics: Metrics, rate: int, console: Console) -> None:
     command = [_CROSSNET, "replay", str(place.world), "--split", "test", "--artifacts", str(place.artifact)]
-    command += ["--bootstrap", settings.kafka.bootstrap, "--rate", str(rate)]
+    command += ["--bootstrap", settings.kafka.bootstrap, "--rate", str(rate), "--json"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603
     try:
         while not _ended(process, _LOOK_SECONDS):
             if place.worker.running() is None:
                 raise _worker_gone(place)
             metrics.read()
-            console.print(metrics.line(), soft_wrap=True)
+            console.print(_line(metrics), soft_wrap=True)
         if process.returncode:
             raise click.ClickException(f"`crossnet replay` ended with code {process.returncode}; run it alone: {' '.join(command)}")
     finally:
         process.kill()
         said, _ = process.communicate()
     _drain(metrics, int(json.loads(said)["records"]))
-    console.print(metrics.line(), soft_wrap=True)
+    console.print(_line(metrics), soft_wrap=True)
 
 
 def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:

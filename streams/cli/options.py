@@ -1,6 +1,8 @@
 """Options that several verbs share, and the settings they lead to."""
 
+import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import click
 
 from streams.broker import ROOT
 from streams.errors import ArtifactError
+from streams.records import InvalidRecord, epoch_ms
 from streams.settings import Settings, load
 
 SETTINGS_FILE = ROOT / "deploy" / "settings.toml"
@@ -33,3 +36,43 @@ def for_artifacts(artifacts: Path | None, bootstrap: str | None = None, options:
         own = artifacts / "settings.toml"
         files += [own] if own.exists() else []
     return load(*files, options={**(options or {}), "kafka.bootstrap": bootstrap})
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object (or one a line), for programs.")
+
+
+def say(result: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what a verb found: one JSON object, or its figures in one readable line."""
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        click.echo("  ".join(f"{name.replace('_', ' ')} {_readable(value)}" for name, value in result.items()))
+
+
+def _readable(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.3f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def moment(_: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """An option's ISO 8601 (UTC unless it says) or epoch milliseconds, as epoch milliseconds."""
+    del parameter
+    if value is None:
+        return None
+    try:
+        return int(value) if value.isdigit() and len(value) > 4 else epoch_ms(value)
+    except InvalidRecord as error:
+        raise click.BadParameter(f"{value!r} is no time; give 2023-03-01, 2023-03-01T12:00 or epoch milliseconds") from error
+
+
+def told(at: int) -> str:
+    """Epoch milliseconds for people."""
+    try:
+        return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return str(at)
+
+
+def plain(value: object) -> str:
+    """Text from events on a terminal: shown, but no control sequence of it obeyed."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in str(value))

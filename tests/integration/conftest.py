@@ -13,6 +13,8 @@ from streams.errors import BrokerError
 from tests.integration.brokers import any_broker
 from tests.integration.kafka import Kafka
 from tests.integration.prometheus import Prometheus
+from tests.integration.running import Running
+from tests.integration.running import running as start_running
 
 _USED = pytest.StashKey[str]()
 
@@ -33,6 +35,13 @@ def broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 def kafka(broker: str) -> Kafka:
     """The broker with names of this test's own."""
     return Kafka(broker)
+
+
+@pytest.fixture(scope="session")
+def running(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A worker that has taken a small world; tests look at it and leave it running."""
+    with start_running(Kafka(broker), tmp_path_factory.mktemp("running")) as one:
+        yield one
 
 
 @pytest.fixture

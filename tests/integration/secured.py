@@ -15,7 +15,7 @@ from aiokafka.protocol.admin import CreateAclsRequest
 
 from streams import connection
 from streams.acls import Acl
-from streams.broker import HOST, _java, _jvm, fetch_jars, free_port
+from streams.broker import HOST, fetch_jars, find_java, free_port, jvm_command
 from streams.pidfile import PidFile, within
 from streams.settings import KafkaSettings
 
@@ -111,7 +111,7 @@ class Secured:
             admin=ADMIN, password=self.passwords[ADMIN],
         )  # fmt: skip
         properties.write_text(text, "utf-8")
-        jvm = _jvm(_java(), fetch_jars())
+        jvm = jvm_command(find_java(), fetch_jars())
         cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode()[:22]
         scram = [f"--add-scram=SCRAM-SHA-512=[name={user},password={word}]" for user, word in self.passwords.items()]
         tool = [*jvm, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config"]

@@ -58,7 +58,7 @@ def _why(kafka: KafkaSettings) -> str:
 def test_the_documented_acls_are_enough_for_a_whole_run(secured: Secured, artifact: Path) -> None:
     """With nothing but the minimal ACLs, `replay` sends, the worker publishes, learns, commits and restores; no log has a password."""
     write_settings(_settings(secured, "replay"), artifact)
-    sent = json.loads(crossnet("replay", artifact.parent / "data", "--artifacts", artifact).stdout)
+    sent = json.loads(crossnet("replay", artifact.parent / "data", "--artifacts", artifact, "--json").stdout)
     write_settings(_settings(secured, "worker"), artifact)
     logs = []
     for arguments in (("--from", "earliest"), ()):

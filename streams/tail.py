@@ -1,0 +1,105 @@
+"""Reading Kafka topics as they are: the last records, all of them, or those that come; for people, not for the stream."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from streams.connection import admin, consumer
+from streams.errors import BrokerError
+from streams.records import InvalidRecord, Item, decode, item
+from streams.settings import Settings
+
+_FETCH_MS = 500
+Keep = Callable[[ConsumerRecord], bool]
+
+
+async def partitions(settings: Settings, kafka_topics: Sequence[str]) -> list[TopicPartition]:
+    """All partitions that these Kafka topics have. Raises BrokerError for one that is not there."""
+    async with admin(settings.kafka) as client:
+        there = set(await client.list_topics())
+        for name in kafka_topics:
+            if name not in there:
+                raise BrokerError(f"Kafka topic {name} is missing; run `crossnet kafka-topics create`")
+        found = await client.describe_topics(list(kafka_topics))
+    return sorted(TopicPartition(one["topic"], part["partition"]) for one in found for part in one["partitions"])
+
+
+async def last(
+    settings: Settings, kafka_topics: Sequence[str], count: int | None, *, keep: Keep | None = None, follow: bool = False
+) -> AsyncIterator[ConsumerRecord]:
+    """The newest `count` records by timestamp (None = all there are), oldest first; with `follow` those that come after, too.
+
+    With `keep` only those it is true of; then everything is read, since they may be far back.
+    """
+    keep, everything = keep or _any, count is None or keep is not None
+    places = await partitions(settings, kafka_topics)
+    async with consumer(settings.kafka, isolation_level="read_committed") as client:
+        client.assign(places)
+        begins, ends = await client.beginning_offsets(places), await client.end_offsets(places)
+        for one in places:
+            client.seek(one, begins[one] if everything else max(begins[one], ends[one] - (count or 0)))
+        found = [record async for record in _until(client, ends) if keep(record)]
+        found.sort(key=lambda one: (one.timestamp, one.topic, one.partition, one.offset))
+        for record in found if count is None else found[max(0, len(found) - count) :]:
+            yield record
+        while follow:
+            for batch in (await client.getmany(timeout_ms=_FETCH_MS)).values():
+                for record in filter(keep, batch):
+                    yield record
+
+
+def _any(_: ConsumerRecord) -> bool:
+    return True
+
+
+async def _until(client: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> AsyncIterator[ConsumerRecord]:
+    """Every record from the positions to these ends."""
+    while True:
+        # A position moves over transaction markers too, a record's offset does not.
+        still = [one for one, end in ends.items() if await client.position(one) < end]
+        if not still:
+            return
+        for place, batch in (await client.getmany(*still, timeout_ms=_FETCH_MS)).items():
+            for record in batch:
+                if record.offset < ends[place]:
+                    yield record
+                else:  # came meanwhile: for whoever follows
+                    client.seek(place, record.offset)
+                    break
+
+
+async def one(settings: Settings, kafka_topic: str, partition: int, offset: int) -> ConsumerRecord | None:
+    """The record at this place; None where there is none (any more)."""
+    place = TopicPartition(kafka_topic, partition)
+    if place not in await partitions(settings, [kafka_topic]):
+        return None
+    async with consumer(settings.kafka, isolation_level="read_committed") as client:
+        client.assign([place])
+        begins, ends = await client.beginning_offsets([place]), await client.end_offsets([place])
+        if not begins[place] <= offset < ends[place]:
+            return None
+        client.seek(place, offset)
+        async for record in _until(client, ends):
+            return record if record.offset == offset else None
+    return None
+
+
+async def items(settings: Settings) -> dict[str, Item]:
+    """What the Kafka topic `items` says of the items; what it says wrongly is left out."""
+    found: dict[str, Item] = {}
+    async for record in last(settings, [settings.kafka.items], None):
+        try:
+            known = item(decode(record.value))
+        except InvalidRecord:
+            continue
+        found[known.item] = known
+    return found
+
+
+def fields(record: ConsumerRecord) -> dict[str, Any] | None:
+    """The JSON object of a record; None where there is none."""
+    try:
+        return decode(record.value)
+    except InvalidRecord:
+        return None
