@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Set
 from typing import Any
 
+from streams.serve.live import Told
 from streams.serve.popularity import Popularity
 from streams.serve.store import Kept, Store, checked, window
 
@@ -50,8 +51,9 @@ class Answers:
         one = self._store.item(name)
         return None if one is None else {"item": one.item, "title": one.title, "text": one.text, "retired": one.retired}
 
-    def short(self, fields: dict[str, Any], published_ms: int) -> dict[str, Any]:
+    def short(self, told: Told) -> dict[str, Any]:
         """A list in the few words of the live stream."""
+        fields, published_ms = told
         last = fields["last"]
         return {
             "user": fields["user"], "at": fields["at"], "published_ms": published_ms, "trigger": fields["trigger"],

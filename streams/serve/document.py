@@ -60,7 +60,7 @@ _USER = _object(
 )  # fmt: skip
 _ITEM = _object(item=_TEXT, title=_TEXT, text=_TEXT, retired=_BOOLEAN)
 _FIGURES = _object(
-    ready=_BOOLEAN, trouble=_NULLABLE_TEXT, users=_INTEGER, items=_INTEGER, lists=_INTEGER, lists_per_second=_NUMBER,
+    ready=_BOOLEAN, trouble=_NULLABLE_TEXT, users=_INTEGER, items=_INTEGER, lists_read=_INTEGER, lists_per_second=_NUMBER,
     records_per_second=_NULLABLE_NUMBER, lag=_NULLABLE_INTEGER, accuracy=_ANY_OBJECT, dead_letters=_ANY_OBJECT,
     curve=_array(_ANY_OBJECT),
 )  # fmt: skip

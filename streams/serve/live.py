@@ -5,7 +5,7 @@ A frame is encoded once and goes to a bounded queue each: whoever does not read 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,8 @@ _QUEUE = 8
 _SHOWN = 12  # lists in one frame; the rest is only counted
 _RECENT = 30
 
+Told = tuple[dict[str, Any], int]  # a list's fields and when it was published
+
 
 def frame(event: str, data: object) -> bytes:
     """One server-sent event."""
@@ -23,13 +25,19 @@ def frame(event: str, data: object) -> bytes:
 
 
 class Live:
-    """Lists are told to it, frames come out of it; `figures` gives what a frame says beside them, `curve` what only the first has."""
+    """Lists are told to it, frames come out of it; `figures` gives what a frame says beside them, `curve` what only the first has.
 
-    def __init__(self, figures: Callable[[], dict[str, Any]], curve: Callable[[], list[dict[str, Any]]], limit: int) -> None:
-        self._figures, self._curve, self._limit = figures, curve, limit
+    `short` says a list in a few words; titles are looked up then, because those of a list may arrive after it.
+    """
+
+    def __init__(
+        self, short: Callable[[Told], dict[str, Any]], figures: Callable[[], dict[str, Any]],
+        curve: Callable[[], list[dict[str, Any]]], limit: int,
+    ) -> None:  # fmt: skip
+        self._short, self._figures, self._curve, self._limit = short, figures, curve, limit
         self._queues: set[asyncio.Queue[bytes]] = set()
-        self._new: deque[dict[str, Any]] = deque(maxlen=_SHOWN)
-        self._recent: deque[dict[str, Any]] = deque(maxlen=_RECENT)
+        self._new: deque[Told] = deque(maxlen=_SHOWN)
+        self._recent: deque[Told] = deque(maxlen=_RECENT)
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -41,8 +49,8 @@ class Live:
         """Whether another stream would be one too many."""
         return len(self._queues) >= self._limit
 
-    def told(self, one: dict[str, Any]) -> None:
-        """A list has arrived, in short."""
+    def told(self, one: Told) -> None:
+        """A list has arrived."""
         self._new.append(one)
         self._recent.append(one)
 
@@ -50,20 +58,23 @@ class Live:
     def stream(self) -> Iterator[asyncio.Queue[bytes]]:
         """The frames of one stream, the first one with what there is already."""
         queue: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE)
-        queue.put_nowait(frame("start", {"lists": list(self._recent), "curve": self._curve(), **self._figures()}))
+        queue.put_nowait(frame("start", {"curve": self._curve(), **self._said(self._recent)}))
         self._queues.add(queue)
         try:
             yield queue
         finally:
             self._queues.discard(queue)
 
+    def _said(self, lists: Iterable[Told]) -> dict[str, Any]:
+        return {"lists": [self._short(one) for one in lists], **self._figures()}
+
     async def run(self) -> None:
         """Tick until cancelled."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
-            new, self._new = list(self._new), deque(maxlen=_SHOWN)
+            new, self._new = self._new, deque(maxlen=_SHOWN)
             if self._queues:
-                self._send(frame("tick", {"lists": new, **self._figures()}))
+                self._send(frame("tick", self._said(new)))
 
     def close(self) -> None:
         """End every stream: an empty frame is its last."""

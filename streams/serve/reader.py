@@ -81,10 +81,9 @@ class Reader:
             # A Kafka topic made anew ends before the place where the old one was left.
             start = self._next.get(one, 0)
             consumer.seek(one, start if begins[one] <= start <= ends[one] else begins[one])
-        looked_at = 0.0
         while True:
-            if time.monotonic() - looked_at > _LOOK_SECONDS or not self._caught_up:
-                ends, looked_at = await self._ends(consumer, partitions), time.monotonic()
+            if self.silent_seconds > _LOOK_SECONDS:
+                ends = await self._ends(consumer, partitions)
             batches = await consumer.getmany(timeout_ms=100, max_records=_BATCH)
             for one, records in batches.items():
                 for record in records:

@@ -74,7 +74,7 @@ def test_an_unknown_user_gets_what_is_popular(kafka: Kafka, settings: Settings, 
     """The list is marked as a fallback and ranks items by how often they were taken lately; /users knows nothing of him."""
     taken = ["b", "a", "b", "c", "b", "a"]
     kafka.produce(settings.kafka.recommendations, [record(made(f"u{n}", 0, item=item)) for n, item in enumerate(taken)])
-    until(lambda: serve.get("/figures")["lists"] == len(taken), "the lists are there")
+    until(lambda: serve.get("/figures")["lists_read"] == len(taken), "the lists are there")
     answer = serve.get("/recommendations/nobody?n=2")
     assert (True, ["b", "a"], None) == (answer["fallback"], [one["item"] for one in answer["items"]], answer["age_seconds"])
     assert 404 == serve.request("GET", "/users/nobody")[0]
@@ -85,7 +85,7 @@ def test_running_accuracy_is_that_of_the_ranks(kafka: Kafka, settings: Settings,
     ranks = [1, 11, None, 10]
     lists = [made(f"u{n}", n, rank=rank) for n, rank in enumerate(ranks)]
     kafka.produce(settings.kafka.recommendations, [record(one) for one in [*lists, lists[0]]])
-    until(lambda: serve.get("/figures")["lists"] == 5, "the lists are there")
+    until(lambda: serve.get("/figures")["lists_read"] == 5, "the lists are there")
     accuracy = serve.get("/figures")["accuracy"]
     assert (4, 0.5, 0.75, 1.0, 1.0) == (
         accuracy["events"], accuracy["scored_hr@10"], accuracy["scored_hr@100"], accuracy["published_hr@10"],
@@ -124,7 +124,7 @@ def test_a_wrong_event_is_refused_with_the_schemas_error(kafka: Kafka, settings:
 def test_a_restart_loses_nothing(kafka: Kafka, settings: Settings, serve: Serve, tmp_path: Path) -> None:
     """A second server says of every user what the first one says; a tombstone makes both forget."""
     kafka.produce(settings.kafka.recommendations, [record(made(f"u{n % 5}", n)) for n in range(30)])
-    until(lambda: serve.get("/figures")["lists"] == 30, "the lists are there")
+    until(lambda: serve.get("/figures")["lists_read"] == 30, "the lists are there")
     with Serve(settings, tmp_path / "second") as second:
         second.wait_ready()
         for path in [f"/users/u{n}" for n in range(5)]:
@@ -142,7 +142,8 @@ def test_records_that_are_none_are_counted_and_their_neighbours_served(kafka: Ka
     kafka.produce(settings.kafka.recommendations, [(b"ann", one, None) for one in bad])
     kafka.produce(settings.kafka.recommendations, [record(made("ann"))])
     kafka.produce(settings.kafka.items, [(b"x", b"{", None), _item("good", title="Good")])
-    until(lambda: serve.request("GET", "/items/good")[0] == 200 and serve.get("/figures")["lists"] == 1, "the good ones are there")
+    until(lambda: serve.request("GET", "/items/good")[0] == 200, "the good item is there")
+    until(lambda: serve.get("/figures")["lists_read"] == 1, "the good list is there")
     _, exposition = serve.request("GET", "/metrics")
     assert f'crossnet_serve_unreadable_total{{kafka_topic="{settings.kafka.recommendations}"}} 5.0' in exposition.decode()
 
