@@ -30,8 +30,8 @@ def worker(settings: Settings) -> Iterator[Acl]:
 
 
 def serve(settings: Settings) -> Iterator[Acl]:
-    """Of `crossnet serve`: lists and items in, events out."""
-    yield from _topics("Read", settings.kafka.recommendations, settings.kafka.items)
+    """Of `crossnet serve`: lists, items and dead letters in, events out."""
+    yield from _topics("Read", settings.kafka.recommendations, settings.kafka.items, settings.kafka.dead_letters)
     yield from _topics("Write", *settings.input_topics())
 
 

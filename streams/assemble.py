@@ -48,7 +48,12 @@ def load(path: Path, settings: LineSettings) -> Artifact:
     for key, value in read_rows(path / "users.rows"):
         users.load(key, value)
     users.finish()
-    return Artifact(recommender.state_hash()[:16], recommender, topics, users)
+    return Artifact(name_of(recommender), recommender, topics, users)
+
+
+def name_of(trained: Recommender) -> str:
+    """What tells an artifact from others: the fingerprint of its model as trained."""
+    return trained.state_hash()[:16]
 
 
 def _check_topics(path: Path, topics: TopicService | None, trained_on: str, limit: float) -> None:

@@ -42,12 +42,17 @@ async def restore_users(users: Users, settings: Settings, artifact: str) -> int:
 async def replay_lessons(recommender: Recommender, settings: Settings, artifact: str, start: int) -> tuple[int, int]:
     """Learn the lessons from offset `start` on; gives how many, and the offset after the last."""
     count, following = 0, start
+    async for record in lessons(settings, artifact, start):
+        recommender.learn(Lesson.from_bytes(record.value))
+        count, following = count + 1, record.offset + 1
+    return count, following
+
+
+async def lessons(settings: Settings, artifact: str, start: int) -> AsyncIterator[ConsumerRecord]:
+    """The lessons of an artifact from offset `start` to the end as it is now."""
     async for record in _read(settings, settings.kafka.lessons, [0], start):
         if _is_ours(record, artifact):
-            recommender.learn(Lesson.from_bytes(record.value))
-            count += 1
-        following = record.offset + 1
-    return count, following
+            yield record
 
 
 async def lessons_end(settings: Settings) -> int:

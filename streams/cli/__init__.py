@@ -20,6 +20,7 @@ _VERBS = {
     "evaluate": ("streams.cli.evaluate", "Compare all systems on a data folder, by the paper's protocol."),
     "demo": ("streams.cli.demo", "The whole line on a synthetic world."),
     "kafka-topics": ("streams.cli.kafka_topics", "Create or check the Kafka topics of the contract."),
+    "model": ("streams.cli.model", "Versions kept, what changed, and back to an older one."),
     "replay": ("streams.cli.replay", "Send a data folder to Kafka, or run it offline."),
     "serve": ("streams.cli.serve", "Lists over HTTP, and a live page."),
     "status": ("streams.cli.status", "Workers, partitions, lag and readiness in one screen."),

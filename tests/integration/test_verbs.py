@@ -16,13 +16,13 @@ from streams.settings import Settings
 from tests.integration.kafka import Kafka, Record
 from tests.integration.running import BAD, Running
 from tests.integration.until import until
-from tests.integration.worker import crossnet
+from tests.integration.worker import crossnet, inside
 
 
 def _json(*arguments: str | Path, code: int = 0) -> Any:  # noqa: ANN401 - what a verb printed
-    done = crossnet(*arguments, "--json", check=False)
-    assert code == done.returncode, done.stderr
-    return json.loads(done.stdout)
+    found, output, errors = inside(*arguments, "--json")
+    assert code == found, errors
+    return json.loads(output)
 
 
 def test_tail_shows_the_newest_lists_with_titles(running: Running) -> None:
