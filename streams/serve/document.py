@@ -1,13 +1,13 @@
 """The OpenAPI document of the read side; tests make requests from it and hold the answers against it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from streams.records import MAX_ID_BYTES, MAX_TEXT_CHARACTERS
 
 MAX_SIZE = 1_000
-MAX_EXCLUDED = 1_000
+MAX_EXCLUDED = 200
 Schema = dict[str, Any]
 
 _NUMBER: Schema = {"type": "number"}
@@ -66,27 +66,27 @@ _FIGURES = _object(
 )  # fmt: skip
 _ERROR = _object(error=_TEXT, message=_TEXT)
 _WRITTEN = _object(kafka_topic=_TEXT, partition=_INTEGER, offset=_INTEGER)
-_EVENT = {
-    "type": "object", "required": ["user"],
-    "description": "A post of a source network (text), or an interaction on the target network (item).",
-    "properties": {
-        "user": _ID, "item": _ID, "text": {"type": "string", "maxLength": MAX_TEXT_CHARACTERS},
-        "title": {"type": "string", "maxLength": MAX_TEXT_CHARACTERS},
-        "at": {"description": "epoch milliseconds or ISO 8601; missing, the moment of arrival counts",
-               "oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "format": "date-time"}]},
-    },
-}  # fmt: skip
+_OPTIONAL_TEXT: Schema = {"type": ["string", "null"], "maxLength": MAX_TEXT_CHARACTERS}
+_AT: Schema = {
+    "description": "epoch milliseconds or ISO 8601, at most a day ahead; missing, the moment of arrival counts",
+    "oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "format": "date-time"}, {"type": "null"}],
+}
+_POST = {"type": "object", "required": ["user", "text"],
+         "properties": {"user": _ID, "text": {"type": "string", "maxLength": MAX_TEXT_CHARACTERS}, "at": _AT}}  # fmt: skip
+_TAKEN = {"type": "object", "required": ["user", "item"],
+          "properties": {"user": _ID, "item": _ID, "title": _OPTIONAL_TEXT, "text": _OPTIONAL_TEXT, "at": _AT}}  # fmt: skip
 _SCHEMAS = {"Window": _WINDOW, "Entry": _ENTRY, "Interaction": _INTERACTION, "List": _LIST, "User": _USER, "Item": _ITEM,
-            "Figures": _FIGURES, "Error": _ERROR, "Written": _WRITTEN, "Event": _EVENT}  # fmt: skip
+            "Figures": _FIGURES, "Error": _ERROR, "Written": _WRITTEN, "PostEvent": _POST, "InteractionEvent": _TAKEN}  # fmt: skip
 _WHAT_ERRORS_SAY = {
-    400: "not HTTP, or a header too many", 401: "no token, or a wrong one", 404: "nothing is known by this name",
+    400: "not HTTP, a line above 8,190 bytes, or more than 128 headers",
+    401: "no token, or a wrong one", 404: "nothing is known by this name",
     405: "another method", 408: "the body took too long", 413: "the body is too large", 415: "not application/json",
     421: "the name of another host", 422: "the value, and what would be right", 503: "Kafka does not answer, or too much at once",
 }  # fmt: skip
 
 
-def document(networks: Sequence[str], *, needs_token: bool) -> Schema:
-    """The document for these networks."""
+def document(networks: Iterable[str], target: str, *, needs_token: bool) -> Schema:
+    """The document for these source networks and the Kafka topic of the target network."""
     one = {"required": True, "in": "path", "schema": _ID}
     return {
         "openapi": "3.1.0",
@@ -96,7 +96,8 @@ def document(networks: Sequence[str], *, needs_token: bool) -> Schema:
             "/users/{user}": {"get": _get("What a user's list stands on", "User", [{"name": "user", **one}], 404, 422)},
             "/items/{item}": {"get": _get("An item", "Item", [{"name": "item", **one}], 404, 422)},
             "/figures": {"get": _get("Running figures", "Figures", [])},
-            "/events/{network}": {"post": _post(networks)},
+            **{f"/events/{name}": {"post": _post("PostEvent")} for name in networks},
+            f"/events/{target}": {"post": _post("InteractionEvent")},
             "/live": {"get": {"summary": "Lists and figures as they come", "responses": {
                 "200": {"description": "server-sent events `start` and `tick`", "content": {"text/event-stream": {"schema": _TEXT}}},
                 **_errors(503)}}},
@@ -116,7 +117,9 @@ _EXCLUDE = {"name": "exclude", "in": "query", "description": "items to leave out
 
 def _errors(*statuses: int) -> Schema:
     content = {"application/json": {"schema": _ref("Error")}}
-    return {str(status): {"description": _WHAT_ERRORS_SAY[status], "content": content} for status in sorted({401, 421, *statuses})}
+    answers = {str(status): {"description": _WHAT_ERRORS_SAY[status], "content": content} for status in sorted({401, 421, *statuses})}
+    # Said before anything of ours is asked.
+    return {"400": {"description": _WHAT_ERRORS_SAY[400], "content": {"text/plain": {"schema": _TEXT}}}, **answers}
 
 
 def _answer(description: str, schema: str) -> Schema:
@@ -133,11 +136,9 @@ def _plain(summary: str, *statuses: int) -> Schema:
     return {"summary": summary, "responses": {"200": text, **_errors(), **answers}}
 
 
-def _post(networks: Sequence[str]) -> Schema:
-    network = {"name": "network", "in": "path", "required": True, "schema": {"type": "string", "enum": list(networks)}}
+def _post(schema: str) -> Schema:
     return {
         "summary": "Write an event to Kafka, keyed by its user",
-        "parameters": [network],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("Event")}}},
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(schema)}}},
         "responses": {"202": _answer("Where it stands in Kafka", "Written"), **_errors(404, 408, 413, 415, 422, 503)},
     }

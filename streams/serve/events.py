@@ -33,8 +33,8 @@ class Events:
         self._starting = asyncio.Lock()
         self._under_way = 0
         target = settings.kafka.target
-        self._networks: dict[str, str | None] = {target: None, **{name: name for name in settings.networks}}
-        self._topics = {target: target, **settings.networks}
+        self._networks: dict[str, str | None] = {**{name: name for name in settings.networks}, target: None}
+        self._topics = {**settings.networks, target: target}
 
     @property
     def networks(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from streams.serve.document import MAX_EXCLUDED, MAX_SIZE, document
 from streams.serve.events import Events
 from streams.serve.guard import Refused, identity, reply
 from streams.serve.readside import ReadSide
-from streams.settings import ServeSettings
+from streams.settings import Settings
 
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 _PAGE = Path(__file__).parent / "page"
@@ -26,9 +26,9 @@ _WRITE_SECONDS = 15.0  # a stream whose client takes nothing for so long is clos
 class Routes:
     """The handlers; each gives an answer or raises Refused."""
 
-    def __init__(self, readside: ReadSide, events: Events, settings: ServeSettings) -> None:
-        self._readside, self._events, self._settings = readside, events, settings
-        self._document = document(events.networks, needs_token=bool(settings.token_file))
+    def __init__(self, readside: ReadSide, events: Events, settings: Settings) -> None:
+        self._readside, self._events, self._settings = readside, events, settings.serve
+        self._document = document(settings.networks, settings.kafka.target, needs_token=bool(settings.serve.token_file))
 
     def add_to(self, app: web.Application) -> None:
         """Register every path."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from streams.serve.door import listen
 from streams.serve.events import Events
@@ -28,7 +29,7 @@ async def serve(settings: Settings, labels: Mapping[int, list[str]]) -> None:
     # Compressed bodies are refused: a few bytes may stand for gigabytes.
     runner = web.AppRunner(
         application(settings, readside, events), access_log=None, keepalive_timeout=settings.serve.request_seconds,
-        lingering_time=1.0, auto_decompress=False, shutdown_timeout=_STOP_SECONDS,
+        lingering_time=1.0, auto_decompress=False, shutdown_timeout=_STOP_SECONDS, logger=_http_logger(),
     )  # fmt: skip
     await runner.setup()
     listening, address = await listen(runner, settings.serve, readside.telemetry)
@@ -54,9 +55,16 @@ def application(settings: Settings, readside: ReadSide, events: Events) -> web.A
     """The routes behind the guard."""
     before = guard(settings.serve, readside.telemetry, OPEN_PATHS)
     app = web.Application(middlewares=[before], client_max_size=settings.serve.body_bytes)
-    Routes(readside, events, settings.serve).add_to(app)
+    Routes(readside, events, settings).add_to(app)
     app.on_response_prepare.append(_add_headers)
     return app
+
+
+def _http_logger() -> logging.Logger:
+    """aiohttp's, but silent about clients that do not speak HTTP: they get 400, and nobody here can mend them."""
+    logger = logging.getLogger("aiohttp.server")
+    logger.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
+    return logger
 
 
 async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
