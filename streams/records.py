@@ -13,6 +13,11 @@ import orjson
 DAY_MS = 86_400_000
 MAX_ID_BYTES = 256
 MAX_TEXT_CHARACTERS = 20_000
+# Why a record is a dead letter, and what makes a list; `internal` is an error of ours.
+REASONS = (
+    "bad-id", "bad-time", "empty", "future", "internal", "missing-field", "not-an-object", "not-json", "oversized", "wrong-field",
+)  # fmt: skip
+TRIGGERS = ("interaction", "post")
 
 
 class InvalidRecord(ValueError):

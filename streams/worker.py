@@ -56,7 +56,7 @@ class Worker:
 
     def __init__(self, path: Path, settings: Settings, *, earliest: bool) -> None:
         self._path, self._settings, self._earliest = path, settings, earliest
-        self._telemetry = Telemetry()
+        self._telemetry = Telemetry(settings.input_topics())
         self._artifact = assemble.load(path, settings.line)
         self._line = assemble.line_of(self._artifact, settings)
         self._writer = Writer(settings, self._artifact.name)

@@ -45,16 +45,16 @@ def running(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 
 
 @pytest.fixture
-def prometheus(tmp_path: Path) -> Iterator[Callable[[Sequence[str]], Prometheus]]:
+def prometheus(tmp_path: Path) -> Iterator[Callable[..., Prometheus]]:
     """A function that starts a Prometheus for "host:port" targets; it is stopped after the test."""
     if shutil.which("prometheus") is None:
         _unavailable("no prometheus on the PATH; `deploy/run test` installs it or says how")
     with ExitStack() as stack:
 
-        def start(targets: Sequence[str]) -> Prometheus:
+        def start(targets: Sequence[str], rules: Sequence[Path] = ()) -> Prometheus:
             folder = tmp_path / f"prometheus-{len(list(tmp_path.iterdir()))}"
             folder.mkdir()
-            return stack.enter_context(Prometheus(folder, targets))
+            return stack.enter_context(Prometheus(folder, targets, rules))
 
         yield start
 

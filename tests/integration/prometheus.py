@@ -14,7 +14,8 @@ from streams.broker import HOST, free_port
 from tests.integration.until import until
 
 _CONFIG = """\
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: {rules}
 scrape_configs:
   - job_name: crossnet
     static_configs: [{{targets: {targets}}}]
@@ -32,12 +33,12 @@ class Sample:
 class Prometheus:
     """A server of its own; use it as a context manager."""
 
-    def __init__(self, folder: Path, targets: Sequence[str]) -> None:
+    def __init__(self, folder: Path, targets: Sequence[str], rules: Sequence[Path] = ()) -> None:
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self._folder = folder
         config = folder / "prometheus.yml"
-        config.write_text(_CONFIG.format(targets=json.dumps(list(targets))), "utf-8")
+        config.write_text(_CONFIG.format(targets=json.dumps(list(targets)), rules=json.dumps([str(one) for one in rules])), "utf-8")
         with (folder / "prometheus.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -65,6 +66,11 @@ class Prometheus:
         if len(found) > 1:
             raise AssertionError(f"{expression} gives {len(found)} series, not one")
         return found[0].value if found else None
+
+    def rules(self) -> list[dict[str, Any]]:
+        """All rules, with their expressions, health and, of alerts, state."""
+        groups = json.loads(self._get("/api/v1/rules")[1])["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]
 
     def __enter__(self) -> Self:
         try:
