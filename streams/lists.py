@@ -84,7 +84,7 @@ def summary(window: Window, gap_seconds: float | None, networks: Sequence[str]) 
 
 
 def _attention(ranked: Ranked, row: int) -> list[tuple[int, float]]:
-    """The past steps that weigh most, as (steps ago, weight)."""
-    weights = ranked.attention[row]
-    strongest = np.argsort(-weights, kind="stable")[:_STEPS_SHOWN]
-    return [(len(weights) - int(step), float(weights[step])) for step in strongest]
+    """The past steps that weigh most, as (steps ago, weight); of equal ones the latest."""
+    newest_first = ranked.attention[row][::-1]
+    strongest = np.argsort(-newest_first, kind="stable")[:_STEPS_SHOWN]
+    return [(int(step) + 1, float(newest_first[step])) for step in strongest]

@@ -14,6 +14,14 @@ def command() -> None:
 
 
 @command.command()
+def serve() -> None:
+    """Measure lists a second over HTTP with 100,000 users in memory, against a bare aiohttp handler."""
+    from streams.bench import serve as bench
+
+    click.echo(json.dumps(bench.run()))
+
+
+@command.command()
 def step() -> None:
     """Measure rank + learn at paper size, against a naive step."""
     from streams.bench import step as bench

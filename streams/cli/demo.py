@@ -40,11 +40,12 @@ _RANKINGS = {"scored": "scored", "published": "list he had", "popularity": "popu
 
 
 class Place:
-    """Where a demo lives, and the worker it started."""
+    """Where a demo lives, and the worker and server it started."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.worker = PidFile(folder / "worker.pid")
+        self.serve = PidFile(folder / "serve.pid")
 
     @property
     def world(self) -> Path:
@@ -61,14 +62,19 @@ class Place:
         """What the worker said."""
         return self.folder / "worker.log"
 
+    @property
+    def serve_log(self) -> Path:
+        """What the server said."""
+        return self.folder / "serve.log"
+
     def broker(self, port: int = DEFAULT_PORT) -> Broker:
         """The demo's own broker."""
         return Broker(self.folder / "kafka", port)
 
     def stop(self) -> bool:
         """Stop what runs here; False when nothing did."""
-        worker = self.worker.stop(_STOP_SECONDS)
-        return self.broker().down() or worker
+        stopped = [self.serve.stop(_STOP_SECONDS), self.worker.stop(_STOP_SECONDS), self.broker().down()]
+        return any(stopped)
 
 
 @click.command()
@@ -114,11 +120,13 @@ def _run(place: Place, console: Console, world: synth.World, rate: int) -> None:
     with _step(console, "Kafka topics and the worker"):
         asyncio.run(kafka_topics.create(settings))
         metrics = _start_worker(place, settings)
+        page = _start_serve(place, settings)
+        console.print(f"  watch it live at {page}", soft_wrap=True)
     with _step(console, "the rest of the world, live through Kafka"):
         _replay(place, settings, metrics, rate, console)
     console.print(_table(metrics))
     _show_lists(place, settings, console)
-    for what, where in (("Kafka", bootstrap), ("telemetry", f"{metrics.url}/metrics"), ("files", place.folder)):
+    for what, where in (("page", page), ("Kafka", bootstrap), ("telemetry", f"{metrics.url}/metrics"), ("files", place.folder)):
         console.print(f"{what:10} {where}", soft_wrap=True)
 
 
@@ -163,6 +171,16 @@ def _start_worker(place: Place, settings: Settings) -> Metrics:
     if process.poll() is not None:
         raise _worker_gone(place)
     return metrics
+
+
+def _start_serve(place: Place, settings: Settings) -> str:
+    """The address of the page."""
+    port = settings.serve.port if settings.serve.port and is_free(settings.serve.port) else free_port()
+    command = [_CROSSNET, "serve", "--artifacts", str(place.artifact), "--bootstrap", settings.kafka.bootstrap, "--port", str(port)]
+    process, page = place.serve.start(command, place.serve_log), Metrics(f"{HOST}:{port}")
+    if process is None or not within(_READY_SECONDS, lambda: process.poll() is not None or page.ready()) or process.poll() is not None:
+        raise click.ClickException(f"the page is not ready; see {place.serve_log}")
+    return page.url
 
 
 def _worker_gone(place: Place) -> click.ClickException:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from streams import kafka_topics
+from streams import connection, kafka_topics
 from streams.errors import BrokerError
 from streams.records import InvalidRecord, Source, parse
 from streams.settings import Settings
@@ -72,7 +72,7 @@ class Events:
             if self._producer is None:
                 # Asked for by name, a missing Kafka topic would be made by the broker, with one partition.
                 await kafka_topics.partitions(self._settings, self._settings.input_topics())
-                producer = AIOKafkaProducer(bootstrap_servers=self._settings.kafka.bootstrap, acks="all")
+                producer = AIOKafkaProducer(**connection.options(self._settings.kafka), acks="all")
                 try:
                     await producer.start()
                 except BaseException:

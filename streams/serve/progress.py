@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams import connection
 from streams.serve.reader import stop_quietly
 from streams.settings import Settings
 
@@ -61,7 +62,7 @@ class Progress:
     async def _session(self) -> None:
         kafka = self._settings.kafka
         # Nothing is joined and nothing committed: with assigned partitions a group id only says whose offsets to ask for.
-        consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, group_id=kafka.group, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(**connection.options(kafka), group_id=kafka.group, enable_auto_commit=False)
         await consumer.start()
         try:
             partitions = [TopicPartition(name, number) for name in self._settings.input_topics() for number in range(kafka.partitions)]

@@ -4,6 +4,7 @@ When Kafka is away the records read so far stay, `not_ready` says why, and readi
 """
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams import kafka_topics
+from streams import connection, kafka_topics
 from streams.errors import BrokerError
 from streams.settings import Settings
 
@@ -30,7 +31,7 @@ class Reader:
         self._next: dict[TopicPartition, int] = {}
         self._caught_up = False
         self._answered_at = time.monotonic()
-        self._trouble = "not connected yet"
+        self._trouble, self._warned = "not connected yet", False
         self.behind: int | None = None  # records not yet read; None before the first look
 
     @property
@@ -57,14 +58,14 @@ class Reader:
             await asyncio.sleep(_RETRY_SECONDS)
 
     def _note(self, trouble: str) -> None:
-        if not self._trouble or self.behind is None:
+        if not self._warned:
             _logger.warning("cannot read %s: %s; trying again", ", ".join(self._names), trouble)
-        self._trouble = trouble
+        self._trouble, self._warned = trouble, True
 
     async def _session(self) -> None:
         counts = await kafka_topics.partitions(self._settings, self._names)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest",
+            **connection.options(self._settings.kafka), enable_auto_commit=False, auto_offset_reset="earliest",
             isolation_level="read_committed",
         )  # fmt: skip
         await consumer.start()
@@ -97,13 +98,15 @@ class Reader:
             ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
         if self._trouble:
             _logger.info("reading %s", ", ".join(self._names))
-        self._answered_at, self._trouble = time.monotonic(), ""
+        self._answered_at, self._trouble, self._warned = time.monotonic(), "", False
         return ends
 
     async def _measure(self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> None:
         # Positions move over transaction markers too, offsets of records do not.
         self.behind = sum([max(0, end - await consumer.position(one)) for one, end in ends.items()])
-        self._caught_up = self._caught_up or self.behind == 0
+        if self.behind == 0 and not self._caught_up:
+            self._caught_up = True
+            gc.freeze()  # what has been read stays: looking through it again and again would hold requests up
 
 
 async def stop_quietly(consumer: AIOKafkaConsumer) -> None:

@@ -62,7 +62,8 @@ function timeline(user, colours) {
     for (const one of columns) one.setAttribute("aria-pressed", String(one === button));
     detail.replaceChildren(...details(step, colours));
   }
-  show(open, columns.at(-1));
+  const shown = posts(open) || !steps.length ? columns.length - 1 : columns.length - 2;
+  show([...steps, open][shown], columns[shown]);
   const older = user.attention.filter((one) => one.steps_ago > steps.length);
   return [
     make("h3", {}, "Posts between his interactions"),
