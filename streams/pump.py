@@ -16,6 +16,7 @@ from streams.align import Aligner, Partition
 from streams.commit import Batch
 from streams.line import Learned, Line, Ranking
 from streams.lists import Request
+from streams.logs import about
 from streams.records import DeadLetter, Interaction, Post, Recommendation, Source
 from streams.settings import Settings
 from streams.telemetry import Telemetry
@@ -137,7 +138,7 @@ class Pump:
             self.line.gather(record)
         except Exception as error:
             origin = self._origins[record.source]
-            _logger.exception("record %s of user %s cannot be gathered", record.source, record.user)
+            _logger.exception("record %s cannot be gathered", record.source, extra=about(record))
             letter = DeadLetter(origin.key, origin.value, "internal", f"{type(error).__name__}: {error}", record.source)
             self._since.dead_letters.append(letter)
             self._telemetry.dead_letters.labels("internal").inc()

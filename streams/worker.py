@@ -269,6 +269,7 @@ class Worker:
         address = loop.run_until_complete(self._start())
         _logger.info("worker reads %s; telemetry at %s/metrics", ", ".join(self._settings.input_topics()), address)
         worker = _Faust(self._app, loop=loop, loglevel="WARNING", override_logging=False, redirect_stdouts=False, quiet=True)
+        worker.spinner = None  # it writes control sequences between the log's lines
         worker.stop_seconds = self._settings.worker.stop_seconds
         try:
             worker.execute_from_commandline()

@@ -1,13 +1,15 @@
 """Options that several verbs share, and the settings they lead to."""
 
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import click
 
+from streams import logs
 from streams.broker import ROOT
 from streams.errors import ArtifactError
 from streams.records import InvalidRecord, epoch_ms
@@ -38,6 +40,25 @@ def for_artifacts(artifacts: Path | None, bootstrap: str | None = None, options:
     return load(*files, options={**(options or {}), "kafka.bootstrap": bootstrap})
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object (or one a line), for programs.")
+
+_P = ParamSpec("_P")
+
+
+def log_options(verb: Callable[_P, None]) -> Callable[_P, None]:
+    """How a long-running verb logs, set up before it begins."""
+
+    @click.option("--log-format", type=click.Choice(logs.FORMATS), default="text", envvar="CROSSNET_LOG_FORMAT", show_default=True)
+    @click.option(
+        "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", envvar="CROSSNET_LOG_LEVEL",
+        show_default=True, help="Of crossnet's own lines; at info there is none for each event.",
+    )
+    @click.option("--log-users", is_flag=True, envvar="CROSSNET_LOG_USERS", help="Write user ids as they are, not as hashes.")
+    @functools.wraps(verb)
+    def with_logs(*args: Any, log_format: str, log_level: str, log_users: bool, **options: Any) -> None:  # noqa: ANN401 - click's
+        logs.configure(log_format, log_level, users=log_users)
+        verb(*args, **options)
+
+    return with_logs  # type: ignore[return-value] # three options more than the verb has
 
 
 def say(result: Mapping[str, Any], *, as_json: bool) -> None:

@@ -1,12 +1,11 @@
 """`crossnet serve`: lists over HTTP, and a live page."""
 
 import asyncio
-import logging
 from pathlib import Path
 
 import click
 
-from streams.cli.options import for_artifacts
+from streams.cli.options import for_artifacts, log_options
 
 
 @click.command()
@@ -16,6 +15,7 @@ from streams.cli.options import for_artifacts
 @click.option("--port", type=int, help="Port to listen on; 0 = any free one.")
 @click.option("--token-file", help="File with a token that every request must bring.")
 @click.option("--insecure", is_flag=True, default=None, help="Listen beyond loopback without a token.")
+@log_options
 def command(
     artifacts: Path | None, bootstrap: str | None, host: str | None, port: int | None, token_file: str | None, *, insecure: bool | None
 ) -> None:
@@ -23,8 +23,6 @@ def command(
 
     Example: crossnet serve --artifacts artifacts/congress
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("streams").setLevel(logging.INFO)
     options = {"serve.host": host, "serve.port": port, "serve.token_file": token_file, "serve.insecure": insecure}
     settings = for_artifacts(artifacts, bootstrap, options)
 

@@ -1,12 +1,11 @@
 """`crossnet worker`: events in, Top-K lists out, learning on the way."""
 
-import logging
 import sys
 from pathlib import Path
 
 import click
 
-from streams.cli.options import for_artifacts
+from streams.cli.options import for_artifacts, log_options
 
 
 @click.command()
@@ -14,13 +13,12 @@ from streams.cli.options import for_artifacts
 @click.option("--from", "start", default="latest", type=click.Choice(["latest", "earliest"]), help="Where a fresh group starts.")
 @click.option("--bootstrap", help="host:port of a broker.")
 @click.option("--port", type=int, help="Port of /metrics, /healthz and /readyz.")
+@log_options
 def command(artifacts: Path, start: str, bootstrap: str | None, port: int | None) -> None:
     """Read events, publish lists and learn until stopped.
 
     Example: crossnet worker --artifacts artifacts/congress --from earliest
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("streams").setLevel(logging.INFO)
     settings = for_artifacts(artifacts, bootstrap, {"worker.port": port})
 
     import torch

@@ -40,9 +40,12 @@ def settings(kafka: Kafka) -> Settings:
 def test_every_panel_and_alert_has_data(
     running: Running, kafka: Kafka, settings: Settings, tmp_path: Path, prometheus: Callable[..., Prometheus]
 ) -> None:
-    """A worker and a server do some work under the eyes of Prometheus: no panel is empty, no rule asks for what is not there."""
+    """A worker and a server do some work under the eyes of Prometheus: no panel is empty, no rule asks for what is not there.
+
+    And the worker has logged a few lines, each a JSON object, none for an event.
+    """
     artifact = artifact_for(settings, running.artifact.parent / "trained", tmp_path / "artifact")
-    with Worker(artifact) as worker, Serve(settings, tmp_path / "serve") as serve:
+    with Worker(artifact, ("--from", "earliest", "--log-format", "json")) as worker, Serve(settings, tmp_path / "serve") as serve:
         worker.wait_ready()
         serve.wait_ready()
         server = prometheus([f"127.0.0.1:{worker.port}", serve.url.removeprefix("http://")], [_ALERTS])
@@ -55,6 +58,9 @@ def test_every_panel_and_alert_has_data(
         for panel, expression in _queries():
             until(lambda expression=expression: _has_data(server, expression), f"{panel} has data: {expression}")  # type: ignore[misc]
         _check_rules(server)
+        lines = worker.log().splitlines()
+        assert 0 < len(lines) < 10
+        assert {"info", "warning"} >= {json.loads(line)["level"] for line in lines}
 
 
 def _has_data(server: Prometheus, expression: str) -> bool:
