@@ -68,6 +68,8 @@ class Compared:
             _by_user(training.train), _by_user(training.validation), config, epochs=self.epochs, patience=self.patience,
             seed=self.seed, device=self.device, learning_rate=self.learning_rate, progress=self.progress,
         )  # fmt: skip
+        if config.preset == "full":
+            self._recommender.know(map(str, range(training.items)))
 
     def with_settings(self, **settings: float | str | bool) -> "Compared":
         """The same fitted network with other online settings."""

@@ -33,6 +33,8 @@ class ModelConfig:
     "time constant of the gates: g = exp(-gap / tau)"
     preset: str = "paper"
     "paper: learned online through the whole net; full: the net frozen under a blend that learns (identity logits)"
+    previous_item: bool = True
+    "preset full: the item the user took before is one more column of the pooled input"
     logits: str = "tanh"
     "what stands before the softmax of eq. 8: tanh, or identity"
     loss: str = "ce"
@@ -85,6 +87,11 @@ class ModelConfig:
             raise ModelError(f"logits = {self.logits!r} in preset full; its heads need identity")
         if len(set(self.networks)) != len(self.networks):
             raise ModelError(f"networks = {self.networks}; each needs a name of its own")
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether the network reads the item taken before."""
+        return self.preset == "full" and self.previous_item
 
     @property
     def width(self) -> int:

@@ -100,18 +100,27 @@ def fit(
     return recommender
 
 
-def _history(user: int, steps: Sequence[tuple[Step, str]], items: Mapping[str, int]) -> History:
-    return History(user, [step for step, _ in steps], [items.get(item, -1) for _, item in steps])
+def _history(user: int, steps: Sequence[tuple[Step, str]], items: Mapping[str, int], before: Sequence[str] = ()) -> History:
+    """`before`: items the user took earlier."""
+    owned, previous = dict.fromkeys(before), []
+    for _, item in steps:
+        previous.append(items.get(next(reversed(owned)), -1) if owned else -1)
+        owned.setdefault(item)  # as the line has it: an item taken again does not come last again
+    return History(user, [step for step, _ in steps], [items.get(item, -1) for _, item in steps], previous)
 
 
 def _continued(training: Steps, validation: Steps, users: Mapping[str, int], items: Mapping[str, int]) -> list[History]:
     """Training and validation steps of each user who has the latter; only these have targets."""
     histories = []
     for user, steps in validation.items():
-        before = training.get(user, ())
-        after = _history(users.get(user, len(users)), steps, items)
+        row, earlier = users.get(user, len(users)), training.get(user, ())
+        before, after = _history(row, earlier, items), _history(row, steps, items, [item for _, item in earlier])
         if steps:
-            histories.append(History(after.user, [*(step for step, _ in before), *after.steps], [*[-1] * len(before), *after.items]))
+            histories.append(
+                History(
+                    row, [*before.steps, *after.steps], [*[-1] * len(earlier), *after.items], [*before.previous, *after.previous]
+                )
+            )
     return histories
 
 

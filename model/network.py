@@ -36,7 +36,10 @@ WHOLE = ("E_user", "Y", "W_r", "b_r")  # one name, one parameter
 
 
 class Network(nn.Module):
-    """All weights. E_user (users, k), Y (M, k), W (6H, k), U (4H, H), U_A (2H, H), b (6H), W_r (I, H), b_r (I)."""
+    """All weights. E_user (users, k), Y (M, k), W (6H, k), U (4H, H), U_A (2H, H), b (6H), W_r (I, H), b_r (I).
+
+    Where the config looks back, E_item (I, k) too.
+    """
 
     def __init__(self, config: ModelConfig, users: int = 0, items: int = 0, seed: int = 0) -> None:
         super().__init__()
@@ -53,6 +56,8 @@ class Network(nn.Module):
         self.b.data[H : 2 * H] = 1.0  # the forget gate starts open
         self.W_r = nn.Parameter(self._xavier(items, H, draw))
         self.b_r = nn.Parameter(torch.zeros(items, dtype=self.dtype))
+        if config.looks_back:
+            self.E_item = nn.Parameter(self._normal((items, k), draw))
 
     def _normal(self, shape: tuple[int, int], draw: torch.Generator) -> Tensor:
         return torch.randn(shape, generator=draw, dtype=self.dtype) * _EMBEDDING_STD
@@ -66,13 +71,23 @@ class Network(nn.Module):
         signed: Tensor = q * torch.sign(torch.diagonal(r))
         return signed.to(self.dtype)
 
-    def pool(self, x_BM: Tensor, e_Bk: Tensor) -> Tensor:
-        """v, the pooled input (eq. 1, 2): first order, and all pairs by the O(n) identity ((sum e)^2 - sum e^2) / 2."""
-        first_Bk = x_BM @ self.Y + e_Bk
+    def pool(self, x_BM: Tensor, *e_Bk: Tensor) -> Tensor:
+        """v, the pooled input (eq. 1, 2): first order, and all pairs by the O(n) identity ((sum e)^2 - sum e^2) / 2.
+
+        `e_Bk`: the user's column, and that of the item he took before where the config looks back.
+        """
+        first_Bk = sum(e_Bk, x_BM @ self.Y)
         if not self.config.second_order:
             return first_Bk
-        squares_Bk = x_BM.square() @ self.Y.square() + e_Bk.square()
+        squares_Bk = sum((one.square() for one in e_Bk), x_BM.square() @ self.Y.square())
         return first_Bk + (first_Bk.square() - squares_Bk) / 2
+
+    def columns(self, e_Bk: Tensor, previous_B: Tensor) -> tuple[Tensor, ...]:
+        """What `pool` takes beside x: the users' rows, and those of the items they took before (-1 = none: zero)."""
+        if not self.config.looks_back:
+            return (e_Bk,)
+        there_B1 = (previous_B >= 0).unsqueeze(-1)
+        return e_Bk, self.E_item[previous_B.clamp(min=0)] * there_B1
 
     def project(self, v_Bk: Tensor) -> Tensor:
         """What the pooled input adds to all six gates, with the biases: (B, 6H). Needs no state, so a sequence does it at once."""

@@ -67,7 +67,7 @@ class Recommender:
         moved = (*_outputs(h_BH, C_BH, h_A_BH), attention, self.config.past)
         if self.blend is None:
             return Ranked(*moved, _float32(self.network.logits(h_BH)))
-        scores_BI, terms = self.blend.scores(h_BH, self._seen(wave.at, wave.past, wave.g_B, wave.x_BM))
+        scores_BI, terms = self.blend.scores(h_BH, self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM))
         return Ranked(*moved, scores_BI, terms)
 
     @torch.no_grad()
@@ -85,11 +85,17 @@ class Recommender:
             )
         x_BM = self._tensor(wave.x_BM)
         h_A_BH, weights = read_past(x_BM, wave.memories, config.hidden)
-        z_B6H = self.network.project(self.network.pool(x_BM, self._user_rows(wave.users)))
+        columns = self.network.columns(self._user_rows(wave.users), self._previous(wave.past, len(wave.users)))
+        z_B6H = self.network.project(self.network.pool(x_BM, *columns))
         h_BH = self._tensor(np.stack([one.h_H for one in wave.memories]))
         C_BH = self._tensor(np.stack([one.C_H for one in wave.memories]))
         h_BH, C_BH = self.network.cell(z_B6H, torch.tensor(wave.g_B)[:, None], h_BH, C_BH, h_A_BH)
         return h_BH, C_BH, h_A_BH, tuple(_float32(one) for one in weights)
+
+    def _previous(self, past: Sequence[Sequence[str]], count: int) -> Tensor:
+        """Rows of the items taken last, -1 where there is none or it has no row."""
+        rows = [self.items.get(own[-1]) if own else None for own in past] or [None] * count
+        return torch.tensor([-1 if row is None else row for row in rows])
 
     def _user_rows(self, users: Sequence[str]) -> Tensor:
         rows = [self.users.get(name) for name in users]
@@ -100,9 +106,13 @@ class Recommender:
             e_Bk[known] = self.network.E_user.detach()[[row for row in rows if row is not None]]
         return e_Bk
 
-    def trace(self, user: str, steps: Sequence[Step]) -> list[Traced]:
-        """Every intermediate value of a user's sequence from an empty memory, in the model's own precision, nothing rounded."""
-        return trace(self.network, self._user_rows([user])[0], steps)
+    def trace(self, user: str, steps: Sequence[Step], previous: Sequence[str | None] = ()) -> list[Traced]:
+        """Every intermediate value of a user's sequence from an empty memory, in the model's own precision, nothing rounded.
+
+        `previous`: the item taken before each step (preset full looks at it); () = none.
+        """
+        rows = self._previous([() if one is None else (one,) for one in previous], len(steps))
+        return trace(self.network, self._user_rows([user])[0], steps, rows.tolist())
 
     # ---- learn ----
 
@@ -134,24 +144,27 @@ class Recommender:
     def _learn_blend(self, blend: Blend, lesson: Lesson, user_B: Tensor, item_B: Tensor) -> float:
         """The net stays as it is; heads, weights and, once the time is over, statistics learn."""
         network = self.network
-        z_B6H = network.project(network.pool(self._tensor(lesson.x_BM), network.E_user.detach()[user_B]))
+        columns = network.columns(network.E_user.detach()[user_B], self._previous(lesson.past, len(user_B)))
+        z_B6H = network.project(network.pool(self._tensor(lesson.x_BM), *columns))
         g_B1, given = torch.tensor(lesson.g_B)[:, None], (lesson.h_BH, lesson.C_BH, lesson.h_A_BH)
         h_BH, _ = network.cell(z_B6H, g_B1, *(self._tensor(one) for one in given))
-        loss = blend.learn(h_BH, item_B.tolist(), self._seen(lesson.at, lesson.past, lesson.g_B, lesson.x_BM))
+        loss = blend.learn(h_BH, item_B.tolist(), self._seen(lesson.users, lesson.at, lesson.past, lesson.g_B, lesson.x_BM))
         if lesson.ends_tie:
             blend.settle()
         return loss
 
     def _seen(
-        self, at: Sequence[int], past: Sequence[Sequence[str]], g_B: NDArray[np.float64], x_BM: NDArray[np.floating]
-    ) -> list[Seen]:
+        self, users: Sequence[str], at: Sequence[int], past: Sequence[Sequence[str]], g_B: NDArray[np.float64],
+        x_BM: NDArray[np.floating],
+    ) -> list[Seen]:  # fmt: skip
         if not len(at) == len(past) == len(g_B):
             raise ModelError(f"{len(at)} times and {len(past)} pasts for {len(g_B)} steps; preset full needs one of each")
         hour_g = math.exp(-3600 / self.config.tau_seconds)
         rows = [tuple(row for name in own if (row := self.items.get(name)) is not None) for own in past]
+        user_B = [-1 if (row := self.users.get(name)) is None else row for name in users]
         return [
-            Seen(moment, own, context_of(float(g), first=not names, posts=bool(x_M.any()), hour_g=hour_g))
-            for moment, own, names, g, x_M in zip(at, rows, past, g_B, x_BM, strict=True)
+            Seen(moment, own, context_of(float(g), first=not names, posts=bool(x_M.any()), hour_g=hour_g), user)
+            for moment, own, names, g, x_M, user in zip(at, rows, past, g_B, x_BM, user_B, strict=True)
         ]
 
     def settle(self) -> None:
@@ -167,8 +180,13 @@ class Recommender:
         _, item_B = self._place(users, items, at)
         if self.blend is not None:
             still = np.zeros((len(items), self.config.width), np.float32)
-            for item, one in zip(item_B.tolist(), self._seen(at, past, np.zeros(len(items)), still), strict=True):
+            for item, one in zip(item_B.tolist(), self._seen(users, at, past, np.zeros(len(items)), still), strict=True):
                 self.blend.count(item, one)
+
+    @torch.no_grad()
+    def know(self, items: Iterable[str]) -> None:
+        """Give items a row that nobody has taken yet, so that they can be ranked."""
+        self._place_items([name for name in items if self.items.get(name) is None])
 
     def _place(self, users: Sequence[str], items: Sequence[str], at: Sequence[int]) -> tuple[Tensor, Tensor]:
         user_B = [self._place_user(name) for name in users]
@@ -184,6 +202,8 @@ class Recommender:
             if placed.row < known:
                 self._user_sum_k -= self.network.E_user.detach()[placed.row]
                 self.moments.forget("E_user", placed.row)
+                if self.blend is not None:
+                    self.blend.peers.forget_user(placed.row)
             else:
                 self._grow("E_user", placed.row + 1)
             self.network.E_user.detach()[placed.row] = mean_k
@@ -204,12 +224,16 @@ class Recommender:
                 bias = float(b_I.kthvalue(max(1, round(_NEW_ITEM_BIAS * known))).values) if known else 0.0
             if placed.row < len(self.network.b_r):
                 self.network.W_r.detach()[placed.row] = 0
+                if self.config.looks_back:
+                    self.network.E_item.detach()[placed.row] = 0
                 self.popularity.forget(placed.row)
                 for parameter in ("W_r", "b_r"):
                     self.moments.forget(parameter, placed.row)
             else:
                 self._grow("W_r", placed.row + 1)
                 self._grow("b_r", placed.row + 1)
+                if self.config.looks_back:
+                    self._grow("E_item", placed.row + 1)
             self.network.b_r.detach()[placed.row] = bias
             if self.blend is not None:
                 self.blend.place(placed.row, bias)

@@ -26,6 +26,8 @@ class Window:
 
     x_BTM: Tensor
     g_BT: Tensor
+    previous_BT: Tensor
+    "row of the item the user had taken before, -1 = none"
     weights_BTS: Tensor
     "attention over the `past` steps before the window and those in it"
     past: int
@@ -54,6 +56,8 @@ class History:
     user: int
     steps: Sequence[Step]
     items: Sequence[int]
+    previous: Sequence[int]
+    "row of the item he had taken before each step, -1 = none or unknown"
 
 
 def pack(sequences: Sequence[History], size: int, config: ModelConfig, dtype: torch.dtype, device: str) -> list[Sequences]:
@@ -67,11 +71,12 @@ def _batch(users: Sequence[History], config: ModelConfig, dtype: torch.dtype, de
     B, T = len(users), int(lengths[0])
     x_BTM = torch.zeros(B, T, config.width, dtype=dtype)
     g_BT = torch.zeros(B, T, dtype=torch.float64)
-    item_BT = np.full((B, T), _NO_TARGET)
+    item_BT, previous_BT = np.full((B, T), _NO_TARGET), torch.full((B, T), -1)
     for row, one in enumerate(users):
         x_BTM[row, : len(one.steps)] = torch.from_numpy(np.stack([step.x_M for step in one.steps]))
         g_BT[row, : len(one.steps)] = torch.tensor([step.g for step in one.steps], dtype=torch.float64)
         item_BT[row, : len(one.steps)] = one.items
+        previous_BT[row, : len(one.steps)] = torch.tensor(one.previous)
     windows = []
     for start in range(0, T, WINDOW):
         stop = min(T, start + WINDOW)
@@ -81,9 +86,10 @@ def _batch(users: Sequence[History], config: ModelConfig, dtype: torch.dtype, de
         past = min(start, config.past)
         weights_BTS = _weights(x_BTM, start, stop, past, config.past)
         items_N = torch.from_numpy(flat[target_N])
-        parts = (x_BTM[:, start:stop], g_BT[:, start:stop], weights_BTS, items_N, torch.from_numpy(target_N))
-        x, g, weights, items, target = (one.to(device) for one in parts)
-        windows.append(Window(x, g, weights, past, active, items, target))
+        columns = slice(start, stop)
+        parts = (x_BTM[:, columns], g_BT[:, columns], previous_BT[:, columns], weights_BTS, items_N, torch.from_numpy(target_N))
+        x, g, previous, weights, items, target = (one.to(device) for one in parts)
+        windows.append(Window(x, g, previous, weights, past, active, items, target))
     user_B = torch.tensor([one.user for one in users], device=device)
     return Sequences(user_B, tuple(windows), sum(len(one.item_N) for one in windows), int(lengths.sum()))
 

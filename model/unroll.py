@@ -34,7 +34,7 @@ class Carried:
 def unroll(network: Network, window: Window, e_Bk: Tensor, carried: Carried, drop: Drop) -> tuple[Tensor, Carried]:
     """The h of every active step (N, H), and what to carry on. `drop` is applied to v (default 22); h is the caller's."""
     kept = network.config.past
-    v_BTk = drop(network.pool(window.x_BTM, e_Bk[:, None]))
+    v_BTk = drop(network.pool(window.x_BTM, *network.columns(e_Bk[:, None], window.previous_BT)))
     # Taken apart once: the gradient of a slice is as large as what it was cut from.
     z_B6H = network.project(v_BTk).unbind(1)
     h_BH, C_BH, past = carried.h_BH, carried.C_BH, list(carried.past)

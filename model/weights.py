@@ -2,6 +2,7 @@
 
     E_user (users, k)   Y (M, k): a block of K rows for each network   W_r (I, H)   b_r (I)
     W_g (H, k)   U_g (H, H)   b_g (H)     for each gate g of i, f, o, c, Ai, Ac
+    E_item (I, k)                         where the item taken before is an input (preset full)
 
 U_Ai and U_Ac multiply h_A, the other U multiply h. Rows of E_user and W_r are those of `Recommender.users` and `.items`.
 """
@@ -23,7 +24,7 @@ def named(network: Network) -> dict[str, Tensor]:
     """Views of all weights, by name."""
     parameters = {name: one.detach() for name, one in network.named_parameters()}
     H = network.config.hidden
-    views = {name: parameters[name] for name in WHOLE}
+    views = {name: parameters[name] for name in (*WHOLE, *(("E_item",) if network.config.looks_back else ()))}
     for name, place in NAMES.items():
         views[name] = parameters[place.parameter][place.first * H : (place.first + 1) * H]
     return views

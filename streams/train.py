@@ -79,6 +79,8 @@ def train(folder: Folder, out: Path, settings: Settings, plan: Plan, watch: Watc
         )
     except (ModelError, TopicError) as error:
         raise DataError(f"cannot train on {folder.path}: {error}") from error
+    if config.preset == "full":
+        recommender.know(folder.items())
     line = Line(recommender, topics, settings.line, Users(config), publishes=False)
     tally = run_through(line, watch.pass_over(iter(parts), len(parts)))
     assemble.save(out, line, settings)

@@ -18,14 +18,20 @@ from torch import Tensor
 
 from model.blend.heads import RATES, Head
 from model.blend.neighbours import Neighbours
+from model.blend.peers import Peers
 from model.blend.trend import FEATURES as TREND_FEATURES
 from model.blend.trend import Trend, lifted
 from model.blend.weights import Weights
 from model.errors import CheckpointError
 
 _LIFT = 8.0  # log p + 8 is about 0 for a middling item, so that a head's weight does not move the level of all scores
-_HEADS, _NEIGHBOURS = len(RATES), 2
-_START = (0.2, 0.15, 0.15, 0.0, 0.1, 0.1, 0.0, 0.0, 0.0, 0.0, 0.3, 0.1)  # heads; half-lives; age, idle, never; item-kNN, Markov
+_HEADS, _NEIGHBOURS = len(RATES), 4
+_START = (
+    0.2, 0.15, 0.15,  # heads
+    0.0, 0.1, 0.1, 0.0, 0.0, 0.0,  # half-lives in time and in events
+    0.0, 0.0, 0.0,  # age, idle, never
+    0.3, 0.1, 0.0, 0.0,  # item-kNN, Markov, peers at any time and lately
+)  # fmt: skip
 TERMS: Mapping[str, slice] = {
     "net": slice(0, _HEADS),
     "trend": slice(_HEADS, _HEADS + TREND_FEATURES),
@@ -43,6 +49,8 @@ class Seen:
     past: tuple[int, ...]
     "rows of the items the user took last, newest last"
     context: int
+    user: int
+    "row of the user, -1 = none"
 
 
 class Blend:
@@ -50,7 +58,8 @@ class Blend:
 
     def __init__(self, W_IH: Tensor, b_I: Tensor) -> None:
         self.heads = [Head(rate, W_IH, b_I) for rate in RATES]
-        self.trend, self.neighbours, self.weights = Trend(len(b_I)), Neighbours(len(b_I)), Weights(_START)
+        self.trend, self.neighbours, self.peers = Trend(len(b_I)), Neighbours(len(b_I)), Peers(len(b_I))
+        self.weights = Weights(_START)
         self.rows = len(b_I)
         self.waiting: list[tuple[int, Seen, Tensor | None]] = []
 
@@ -60,7 +69,7 @@ class Blend:
         """A row for a new item, which may have been another's."""
         for head in self.heads:
             head.place(row, bias)
-        for part in (self.trend, self.neighbours):
+        for part in (self.trend, self.neighbours, self.peers):
             if row < self.rows:
                 part.forget(row)
             part.grow(row + 1)
@@ -85,7 +94,9 @@ class Blend:
 
     def _features(self, log_EI: Floats, trend_TI: Floats, seen: Seen) -> NDArray[np.float64]:
         """(F, I), every one a number: a part that goes bad says nothing until it is well again."""
-        feature_FI = np.vstack([log_EI + _LIFT, trend_TI, lifted(self.neighbours.features(seen.past))])
+        near_FI = self.neighbours.features(seen.past)
+        like_FI = self.peers.features(seen.user, seen.past, seen.at, self.rows)
+        feature_FI = np.vstack([log_EI + _LIFT, trend_TI, lifted(near_FI), lifted(like_FI)])
         bad_F = ~np.isfinite(feature_FI).all(axis=1)
         feature_FI[bad_F] = 0.0
         return feature_FI
@@ -114,6 +125,7 @@ class Blend:
                     head.learn(h_H, item)
             self.trend.learn(item, one.at)
             self.neighbours.learn(one.past, item)
+            self.peers.learn(one.user, item, one.at)
         self.waiting = []
 
     # ---- state ----
@@ -130,6 +142,7 @@ class Blend:
             "pairs.item": pairs.item_IN, "pairs.weight": pairs.weight_IN, "next.item": following.item_IN,
             "next.weight": following.weight_IN, "taken": self.neighbours.count_I,
             "weights": self.weights.weight_CF, "squares": self.weights.squares_CF,
+            "recent": self.trend.recent_RI, **{f"peers.{name}": getattr(self.peers, name) for name in _PEERS},
         }  # fmt: skip
 
     @classmethod
@@ -148,9 +161,13 @@ class Blend:
             following.item_IN, following.weight_IN = array["next.item"], array["next.weight"]
             one.neighbours.count_I = array["taken"]
             one.weights.weight_CF, one.weights.squares_CF = array["weights"], array["squares"]
+            one.trend.recent_RI = array["recent"]
+            for name in _PEERS:
+                setattr(one.peers, name, array[f"peers.{name}"])
         except KeyError as error:
             raise CheckpointError(f"the checkpoint lacks {error} of preset full; use an older one") from error
         return one
 
 
 _HEAD = ("W_IH", "b_I", "G_I")
+_PEERS = ("item_UN", "at_UN", "count_U", "user_IT", "count_I")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 LAST, FOLLOWED = 50, 5
 KEPT = 256
-_DECAY = 0.9
+_DECAY = 0.95
 _NONE = -1
 Floats = NDArray[np.float32]
 _WEIGHTS = (_DECAY ** np.arange(LAST)).astype(np.float32)
@@ -84,7 +84,7 @@ class Neighbours:
 
     def learn(self, past: Sequence[int], item: int) -> None:
         """An item after a past of item rows."""
-        recent_n = _recent(past)
+        recent_n = recent(past)
         recent_n = recent_n[recent_n != item]
         if len(recent_n):
             self.pairs.add(recent_n, np.full(len(recent_n), item), _WEIGHTS[: len(recent_n)])
@@ -94,7 +94,7 @@ class Neighbours:
 
     def features(self, past: Sequence[int]) -> NDArray[np.float64]:
         """How near each item is to a past, and how often it followed the end of it, (2, I)."""
-        items, recent_n = len(self.count_I), _recent(past)
+        items, recent_n = len(self.count_I), recent(past)
         if not len(recent_n):
             return np.zeros((2, items))
         count_n = np.maximum(self.count_I[recent_n], 1)
@@ -103,6 +103,6 @@ class Neighbours:
         return np.stack([near_I, self.next.read(last_n, _FOLLOWS[: len(last_n)] / count_n[:FOLLOWED], items)])
 
 
-def _recent(past: Sequence[int]) -> NDArray[np.int64]:
-    """Distinct rows, newest first."""
+def recent(past: Sequence[int]) -> NDArray[np.int64]:
+    """Distinct rows of the last 50, newest first."""
     return np.array(list(dict.fromkeys(past[: -LAST - 1 : -1])), np.int64)

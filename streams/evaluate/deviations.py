@@ -21,7 +21,7 @@ DEVIATIONS = (
     ("online update", "One step of Adam, its moments carried from training, for each wave; the rate is chosen on the validation part.",
      "A fresh Adam would move every weight by the rate at each interaction; the rate decides more than anything else."),
     ("batches", "Users of like length, longest first, backpropagation through at most 256 steps.", "The paper is silent."),
-    ("catalogue", "An item gets a row when it is first taken, and ranks last until then.",
+    ("catalogue", "An item gets a row when it is first taken, and ranks last until then; preset full ranks all items from the start.",
      "So does the worker; the paper's fixed set trains rows of items that do not exist yet as never taken."),
     ("TDCN", "TDCN-R is a reconstruction from what other papers say of it.", "Neither its text nor its code could be found."),
     ("DMF", "The published update: projected gradient steps with backtracking on the rows that an interaction touches.",

@@ -35,9 +35,11 @@ def dot(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     return sum(float(p) * float(q) for p, q in zip(a, b, strict=True))
 
 
-def pooled(x: Array, weights: Weights, user: int, config: ModelConfig) -> Array:
-    """Eq. 1, 2: the columns x_j Y_j and e_u, then each of them, and each pair of them."""
+def pooled(x: Array, weights: Weights, user: int, config: ModelConfig, previous: int = -1) -> Array:
+    """Eq. 1, 2: the columns x_j Y_j and e_u (and that of the item before), then each of them, and each pair of them."""
     columns: list[NDArray[np.floating]] = [float(x[j]) * weights["Y"][j] for j in range(len(x))] + [weights["E_user"][user]]
+    if config.looks_back and previous >= 0:
+        columns.append(weights["E_item"][previous])
     v = np.zeros(config.factors)
     for column in columns:
         v += column
@@ -102,15 +104,17 @@ def loss(logit: Array, item: int, config: ModelConfig) -> float:
     return -sum(math.log(y[j]) if j == item else math.log(1 - y[j]) for j in range(len(y)))
 
 
-def sequence(steps: Sequence[Step], weights: Weights, user: int, config: ModelConfig) -> list[PlainStep]:
+def sequence(
+    steps: Sequence[Step], weights: Weights, user: int, config: ModelConfig, previous: Sequence[int] = ()
+) -> list[PlainStep]:
     """All steps of a user from an empty memory."""
     h, C = np.zeros(config.hidden), np.zeros(config.hidden)
     past_x: list[Array] = []
     past_h: list[Array] = []
     done = []
-    for step in steps:
+    for number, step in enumerate(steps):
         x = np.asarray(step.x_M, np.float64)
-        v = pooled(x, weights, user, config)
+        v = pooled(x, weights, user, config, previous[number] if previous else -1)
         attention, h_A = attended(x, past_x, past_h, config)
         h, C = cell(v, step.g, h, C, h_A, weights, config)
         past_x.append(x)

@@ -8,6 +8,7 @@ import numpy as np
 from model import Lesson, Memory, ModelConfig, Recommender, Step, Wave, make_step
 
 SMALL = ModelConfig(networks=("a", "b"), topics=4, factors=5, hidden=6, past=3, tau_seconds=1000.0, dtype="float64")
+LOOKS_BACK = {"preset": "full", "logits": "identity"}  # the item taken before is an input
 USERS = ("ann", "bob", "cid")
 ITEMS = tuple(f"v{row}" for row in range(7))
 

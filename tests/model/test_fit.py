@@ -14,7 +14,7 @@ from model.sequences import History, pack
 from model.trainer import Trainer
 from model.unroll import Carried, unroll
 from tests.model import plain
-from tests.model.small import SMALL, Stream, awkward, recommender, small, step
+from tests.model.small import LOOKS_BACK, SMALL, Stream, awkward, recommender, small, step
 
 _Steps = dict[str, list[tuple[Step, str]]]
 _FIT = small(dtype="float32", factors=8, hidden=16, dropout=0.2)
@@ -46,12 +46,12 @@ def _histories(config: ModelConfig) -> list[History]:
     draw = np.random.default_rng(1)
     lengths = (3, 7, 5)
     return [
-        History(user, awkward(config)[:length], [int(item) for item in draw.integers(7, size=length)])
+        History(user, awkward(config)[:length], [int(item) for item in draw.integers(7, size=length)], list(range(-1, length - 1)))
         for user, length in enumerate(lengths)
     ]
 
 
-@pytest.mark.parametrize("changes", [{}, {"attention": False}, {"second_order": False}, {"time_gates": False}])
+@pytest.mark.parametrize("changes", [{}, {"attention": False}, {"second_order": False}, {"time_gates": False}, LOOKS_BACK])
 def test_padded_batches_are_the_sequences_one_by_one(changes: dict[str, Any]) -> None:
     """The h of every user at every step is that of the plain transcription, whatever stands beside it in the batch."""
     one = recommender(small(**changes))
@@ -60,7 +60,8 @@ def test_padded_batches_are_the_sequences_one_by_one(changes: dict[str, Any]) ->
         e_Bk = one.network.E_user[batch.user_B]
         h_NH, _ = unroll(one.network, batch.windows[0], e_Bk, Carried.start(e_Bk, one.config.hidden), lambda values: values)
     expected = {
-        history.user: plain.sequence(history.steps, one.weights(), history.user, one.config) for history in _histories(one.config)
+        history.user: plain.sequence(history.steps, one.weights(), history.user, one.config, history.previous)
+        for history in _histories(one.config)
     }
     place = 0
     for number, active in enumerate(batch.windows[0].active):

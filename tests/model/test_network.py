@@ -9,7 +9,7 @@ import torch
 from model import Step
 from model.network import attention_weights
 from tests.model import plain
-from tests.model.small import SMALL, awkward, recommender, small
+from tests.model.small import LOOKS_BACK, SMALL, awkward, recommender, small
 
 _PRECISE: dict[str, Any] = {"rtol": 0, "atol": 1e-10}
 _ABLATIONS: list[dict[str, Any]] = [{}, {"second_order": False}, {"attention": False}, {"time_gates": False}]
@@ -36,6 +36,17 @@ def test_eq_2_pairs_in_linear_time_are_the_explicit_pairs() -> None:
     (traced,) = one.trace("ann", [Step(x_M, 0.5)])  # type: ignore[arg-type]
     expected = plain.pooled(x_M, one.weights(), 0, one.config)
     np.testing.assert_allclose(expected, traced.v_k, rtol=1e-10, atol=1e-10)
+
+
+def test_the_item_before_is_one_more_column() -> None:
+    """In preset full eq. 1 and 2 have the column of the item taken before, and none where there is no such item or row."""
+    one = recommender(small(**LOOKS_BACK))
+    steps, items = awkward(one.config), ["v3", None, "v0", "unheard of", "v6", "v3", "v3"]
+    rows = [-1 if item in (None, "unheard of") else int(item[1:]) for item in items]
+    expected = plain.sequence(steps, one.weights(), 1, one.config, rows)
+    for wanted, traced in zip(expected, one.trace("bob", steps, items), strict=True):
+        np.testing.assert_allclose(wanted.v, traced.v_k, **_PRECISE)
+        np.testing.assert_allclose(wanted.h, traced.h_H, **_PRECISE)
 
 
 def test_eq_2_of_an_empty_window_is_the_user_alone() -> None:

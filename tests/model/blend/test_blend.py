@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model import Lesson, Memory, ModelConfig, ModelError, Recommender, Wave
+from model import Lesson, Memory, ModelConfig, ModelError, Recommender, Step, Wave
 from tests.model.small import ITEMS, USERS, small, step
 
 FULL = small(preset="full", logits="identity", dtype="float32")
@@ -93,7 +93,7 @@ def test_the_net_is_frozen() -> None:
     before = live.recommender.weights()
     live.run(20)
     for name, value in live.recommender.weights().items():
-        rows = len(before[name]) if name in ("E_user", "W_r", "b_r") else len(value)
+        rows = len(before[name]) if name in ("E_user", "E_item", "W_r", "b_r") else len(value)
         assert before[name].tolist() == value[:rows].tolist()
 
 
@@ -183,3 +183,23 @@ def test_weights_see_no_more_than_the_ranking(tmp_path: Path) -> None:
     assert second is not None
     np.testing.assert_allclose(first.weights.weight_CF, second.weights.weight_CF, atol=1e-6)
     np.testing.assert_allclose(first.heads[2].b_I, second.heads[2].b_I, atol=1e-5)
+
+
+def test_the_item_before_moves_the_ranking() -> None:
+    """A wave's last past item is what the network reads as the item before: the h it gives is that of the traced sequence."""
+    live = Live(full())
+    wave = live.wave(("ann",))
+    looking = Wave(wave.users, wave.x_BM, wave.g_B, wave.memories, wave.at, (("v1", "v2"),))
+    (traced,) = live.recommender.trace("ann", [Step(wave.x_BM[0], float(wave.g_B[0]))], ["v2"])
+    np.testing.assert_allclose(traced.h_H, live.recommender.rank(looking).h_BH[0], atol=1e-3)  # rounded to float16
+    assert live.recommender.rank(wave).h_BH.tolist() != live.recommender.rank(looking).h_BH.tolist()
+
+
+def test_items_may_be_known_before_anybody_takes_them() -> None:
+    """An item made known has a row and a finite score; those known before keep their rows."""
+    live = Live(full())
+    live.run(5)
+    before = live.recommender.items.names()
+    live.recommender.know(["v1", "unseen"])
+    assert [*before, "unseen"] == live.recommender.items.names()
+    assert np.isfinite(live.recommender.rank(live.wave(("ann", "dan"))).scores_BI).all()

@@ -51,7 +51,7 @@ def test_a_new_item_starts_low() -> None:
 
 
 def test_trend_by_hand() -> None:
-    """After a day the one-day count has halved; a late interaction counts as if in time; age and idleness are in days."""
+    """Counts halve by days and by events; a late interaction counts as if in time; age and idleness are in days."""
     trend = Trend(3)
     trend.learn(0, 10 * DAY_MS)
     trend.learn(1, 11 * DAY_MS)
@@ -59,10 +59,13 @@ def test_trend_by_hand() -> None:
     feature_FI = trend.features(12 * DAY_MS)
     expected = lifted(np.array([[2 * 0.25, 0.5, 0.0]]))[0]
     assert pytest.approx(expected.tolist(), abs=1e-6) == feature_FI[0].tolist()
-    assert pytest.approx([-math.log(3), -math.log(2), 0.0]) == feature_FI[4].tolist()
-    assert [0.0, 0.0, 1.0] == feature_FI[6].tolist()
+    kept = 0.5 ** (1 / 200)  # of an event after one more
+    expected = lifted(np.array([[kept**2 + 1, kept, 0.0]]))[0]
+    assert pytest.approx(expected.tolist(), abs=1e-6) == feature_FI[4].tolist()
+    assert pytest.approx([-math.log(3), -math.log(2), 0.0]) == feature_FI[6].tolist()
+    assert [0.0, 0.0, 1.0] == feature_FI[8].tolist()
     trend.forget(0)
-    assert [1.0, 0.0, 1.0] == trend.features(12 * DAY_MS)[6].tolist()
+    assert [1.0, 0.0, 1.0] == trend.features(12 * DAY_MS)[8].tolist()
 
 
 def test_lifted_is_the_log_of_shares() -> None:
@@ -83,12 +86,12 @@ def test_neighbours_equal_the_dense_counts() -> None:
             continue
         found.learn(past, item)
         for apart, other in enumerate(past[: -LAST - 1 : -1]):
-            pairs[item, other] += 0.9**apart
-            pairs[other, item] += 0.9**apart
+            pairs[item, other] += 0.95**apart
+            pairs[other, item] += 0.95**apart
             follows[other, item] += 1 / (apart + 1) if apart < 5 else 0
         count[item] += 1
         past.append(item)
-        near = sum(pairs[other] * 0.9**apart / math.sqrt(count[other]) for apart, other in enumerate(past[: -LAST - 1 : -1]))
+        near = sum(pairs[other] * 0.95**apart / math.sqrt(count[other]) for apart, other in enumerate(past[: -LAST - 1 : -1]))
         after = sum(follows[other] / (apart + 1) / count[other] for apart, other in enumerate(past[:-6:-1]))
         features = found.features(past)
         np.testing.assert_allclose(near / np.sqrt(np.maximum(count, 1)), features[0], rtol=1e-5)

@@ -1,0 +1,90 @@
+"""What people like the user took: those who share items with him lately, and their items (BLEND, recipe 2, user-kNN, bounded).
+
+Of each user the last N items are kept and of each item its last T takers, so that a look costs the same whatever came before.
+
+Legend: U users, I items, N items kept of a user, T takers kept of an item, n past items of a user (newest last), P peers.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.blend.neighbours import recent
+from model.blend.trend import DAY_MS
+
+ITEMS_KEPT, TAKERS_KEPT = 128, 256
+PEERS = 100
+_HALF_LIFE_DAYS = 30.0
+_NONE = -1
+
+
+class Peers:
+    """Rings of what users took and of who took items, by row."""
+
+    def __init__(self, items: int = 0) -> None:
+        self.item_UN = np.full((0, ITEMS_KEPT), _NONE, np.int32)
+        self.at_UN = np.zeros((0, ITEMS_KEPT), np.int64)
+        self.count_U = np.zeros(0, np.int64)
+        self.user_IT = np.full((items, TAKERS_KEPT), _NONE, np.int32)
+        self.count_I = np.zeros(items, np.int64)
+
+    def grow(self, items: int) -> None:
+        """Make room for new items."""
+        more = items - len(self.count_I)
+        if more > 0:
+            more = max(more, len(self.count_I) // 4)  # in strides, because each copies all
+            self.user_IT = np.pad(self.user_IT, ((0, more), (0, 0)), constant_values=_NONE)
+            self.count_I = np.pad(self.count_I, (0, more))
+
+    def forget(self, row: int) -> None:
+        """The item's row belongs to another one from now on."""
+        self.user_IT[row], self.count_I[row] = _NONE, 0
+        self.item_UN[self.item_UN == row] = _NONE
+
+    def forget_user(self, row: int) -> None:
+        """The user's row belongs to another one from now on."""
+        if row < len(self.count_U):
+            self.item_UN[row], self.count_U[row] = _NONE, 0
+            self.user_IT[self.user_IT == row] = _NONE
+
+    def learn(self, user: int, item: int, at: int) -> None:
+        """An item taken; one taken again only becomes newer."""
+        self._grow_users(user + 1)
+        (again,) = np.nonzero(self.item_UN[user] == item)
+        if len(again):
+            self.at_UN[user, again] = at
+            return
+        slot = self.count_U[user] % ITEMS_KEPT
+        self.item_UN[user, slot], self.at_UN[user, slot] = item, at
+        self.user_IT[item, self.count_I[item] % TAKERS_KEPT] = user
+        self.count_U[user] += 1
+        self.count_I[item] += 1
+
+    def _grow_users(self, users: int) -> None:
+        more = users - len(self.count_U)
+        if more > 0:
+            more = max(more, len(self.count_U) // 4)
+            self.item_UN = np.pad(self.item_UN, ((0, more), (0, 0)), constant_values=_NONE)
+            self.at_UN = np.pad(self.at_UN, ((0, more), (0, 0)))
+            self.count_U = np.pad(self.count_U, (0, more))
+
+    def features(self, user: int, past: Sequence[int], at: int, items: int) -> NDArray[np.float64]:
+        """What his nearest peers took, each weighed by likeness, at any time and with a half-life of 30 days; (2, I).
+
+        Likeness: shared items / root of the peer's count (his own count is the same for all). `user` -1 = without a row.
+        """
+        taker_nT = self.user_IT[recent(past)]
+        if not taker_nT.size:
+            return np.zeros((2, items))
+        like_U = np.bincount(taker_nT[taker_nT != _NONE], minlength=len(self.count_U)) / np.sqrt(np.maximum(self.count_U, 1))
+        if user >= 0:
+            like_U[user : user + 1] = 0
+        # In order of rows, so that the sums do not depend on how the best are found.
+        peer_P = np.sort(np.argpartition(-like_U, PEERS)[:PEERS]) if len(like_U) > PEERS else np.arange(len(like_U))
+        item_PN = self.item_UN[peer_P]
+        there_PN = item_PN != _NONE
+        like_PN = np.broadcast_to(like_U[peer_P][:, None], item_PN.shape)
+        left_PN = 0.5 ** (np.maximum(0, at - self.at_UN[peer_P]) / (DAY_MS * _HALF_LIFE_DAYS))
+        counted = item_PN[there_PN]
+        return np.stack([np.bincount(counted, one[there_PN], items) for one in (like_PN, like_PN * left_PN)])
