@@ -28,6 +28,8 @@ def validate(folder: Folder) -> Found:
     items = list(_records(folder, "items", found))
     if not folder.has("events"):
         found.problems.append(f"no events.jsonl[.gz] in {folder.path}; there is nothing to learn without interactions")
+    elif not interactions:
+        found.problems.append(f"no interaction in events.jsonl[.gz] of {folder.path}; there is nothing to learn without any")
     found.counts = {"posts": len(posts), "interactions": len(interactions), "items": len(items)}
     _check_order("posts", posts, found)
     _check_order("events", interactions, found)

@@ -50,6 +50,8 @@ def test_every_problem_is_listed(tmp_path: Path) -> None:
 def test_missing_and_broken_files(tmp_path: Path) -> None:
     """No events at all, or a file that is cut, is a problem of its own."""
     assert "no events.jsonl" in validate(Folder(tmp_path)).problems[0]
+    (tmp_path / "events.jsonl").write_text("")
+    assert "no interaction in events.jsonl" in validate(Folder(tmp_path)).problems[0]
     whole = gzip.compress("\n".join(GOOD * 50).encode())
     (tmp_path / "events.jsonl.gz").write_bytes(whole[: len(whole) // 2])
     assert any("cannot be read" in problem for problem in validate(Folder(tmp_path)).problems)
