@@ -52,6 +52,7 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
     assert "no events.jsonl" in validate(Folder(tmp_path)).problems[0]
     (tmp_path / "events.jsonl").write_text("")
     assert "no interaction in events.jsonl" in validate(Folder(tmp_path)).problems[0]
+    (tmp_path / "events.jsonl").unlink()
     whole = gzip.compress("\n".join(GOOD * 50).encode())
     (tmp_path / "events.jsonl.gz").write_bytes(whole[: len(whole) // 2])
     assert any("cannot be read" in problem for problem in validate(Folder(tmp_path)).problems)
