@@ -30,9 +30,10 @@ def worker(settings: Settings) -> Iterator[Acl]:
 
 
 def serve(settings: Settings) -> Iterator[Acl]:
-    """Of `crossnet serve`: lists, items and dead letters in, events out."""
+    """Of `crossnet serve`: lists, items and dead letters in, events out; how far the worker is."""
     yield from _topics("Read", settings.kafka.recommendations, settings.kafka.items, settings.kafka.dead_letters)
     yield from _topics("Write", *settings.input_topics())
+    yield Acl("group", settings.kafka.group, "Describe")
 
 
 def replay(settings: Settings) -> Iterator[Acl]:

@@ -5,8 +5,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from streams.connection import admin, consumer
-from streams.errors import BrokerError
+from streams import kafka_topics
+from streams.connection import consumer
 from streams.records import InvalidRecord, Item, decode, item
 from streams.settings import Settings
 
@@ -14,26 +14,21 @@ _FETCH_MS = 500
 Keep = Callable[[ConsumerRecord], bool]
 
 
-async def partitions(settings: Settings, kafka_topics: Sequence[str]) -> list[TopicPartition]:
+async def partitions(settings: Settings, names: Sequence[str]) -> list[TopicPartition]:
     """All partitions that these Kafka topics have. Raises BrokerError for one that is not there."""
-    async with admin(settings.kafka) as client:
-        there = set(await client.list_topics())
-        for name in kafka_topics:
-            if name not in there:
-                raise BrokerError(f"Kafka topic {name} is missing; run `crossnet kafka-topics create`")
-        found = await client.describe_topics(list(kafka_topics))
-    return sorted(TopicPartition(one["topic"], part["partition"]) for one in found for part in one["partitions"])
+    counts = await kafka_topics.partitions(settings, names)
+    return [TopicPartition(name, number) for name in sorted(counts) for number in range(counts[name])]
 
 
 async def last(
-    settings: Settings, kafka_topics: Sequence[str], count: int | None, *, keep: Keep | None = None, follow: bool = False
+    settings: Settings, names: Sequence[str], count: int | None, *, keep: Keep | None = None, follow: bool = False
 ) -> AsyncIterator[ConsumerRecord]:
     """The newest `count` records by timestamp (None = all there are), oldest first; with `follow` those that come after, too.
 
     With `keep` only those it is true of; then everything is read, since they may be far back.
     """
     keep, everything = keep or _any, count is None or keep is not None
-    places = await partitions(settings, kafka_topics)
+    places = await partitions(settings, names)
     async with consumer(settings.kafka, isolation_level="read_committed") as client:
         client.assign(places)
         begins, ends = await client.beginning_offsets(places), await client.end_offsets(places)

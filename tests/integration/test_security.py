@@ -14,9 +14,11 @@ from streams.errors import BrokerError, SettingsError
 from streams.settings import KafkaSettings, Settings, WorkerSettings
 from tests.integration.kafka import write_settings
 from tests.integration.secured import ADMIN, Secured, certificate
-from tests.integration.worker import Worker, crossnet
+from tests.integration.serve import Serve
+from tests.integration.until import until
+from tests.integration.worker import Worker, crossnet, inside
 
-_USERS = ("operate", "worker", "replay", "nobody")
+_USERS = ("operate", "worker", "serve", "replay", "nobody")
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +57,10 @@ def _why(kafka: KafkaSettings) -> str:
     return str(caught.value)
 
 
-def test_the_documented_acls_are_enough_for_a_whole_run(secured: Secured, artifact: Path) -> None:
-    """With nothing but the minimal ACLs, `replay` sends, the worker publishes, learns, commits and restores; no log has a password."""
+def test_the_documented_acls_are_enough_for_a_whole_run(secured: Secured, artifact: Path, tmp_path: Path) -> None:
+    """With nothing but the minimal ACLs, `replay` sends, the worker publishes, learns, commits and restores, `serve` serves,
+    the operator looks; no log has a password.
+    """
     write_settings(_settings(secured, "replay"), artifact)
     sent = json.loads(crossnet("replay", artifact.parent / "data", "--artifacts", artifact, "--json").stdout)
     write_settings(_settings(secured, "worker"), artifact)
@@ -70,6 +74,15 @@ def test_the_documented_acls_are_enough_for_a_whole_run(secured: Secured, artifa
             assert 0 == worker.stop()
             logs.append(worker.log())
     assert "restored" in logs[1]
+    with Serve(_settings(secured, "serve"), tmp_path / "serve") as serve:
+        serve.wait_ready()
+        until(lambda: serve.get("/recommendations/user0001")["id"], "a list is served")
+        assert 202 == serve.post("twitter", {"user": "user0001", "at": 1, "text": "hello"})[0]
+        logs.append(serve.log.read_text("utf-8"))
+    write_settings(_settings(secured, "operate"), artifact)
+    for verb in (("status",), ("tail", "recommendations"), ("dead-letters", "list"), ("kafka-topics", "check")):
+        code, output, said = inside(*verb, "--artifacts", artifact, "--json")
+        assert (code in (0, 1), "") == (True, said), output
     assert not [user for user, word in secured.passwords.items() if word in "".join(logs)]
 
 
