@@ -24,14 +24,6 @@ def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert ((4,), (1,), (5,), (3,)) == (step.v_k.shape, step.attention_n.shape, step.h_H.shape, step.logits_I.shape)
 
 
-@pytest.mark.parametrize("verb", ["bench", "broker", "demo", "kafka-topics", "replay", "serve", "synth", "topics", "train", "worker"])
-def test_every_verb_has_help(verb: str) -> None:
-    """`--help` of every verb says what it does."""
-    result = CliRunner().invoke(crossnet, [verb, "--help"])
-    assert 0 == result.exit_code, result.output
-    assert "Usage:" in result.output
-
-
 @pytest.mark.parametrize(("option", "said"), [("--topics", "topics = 0"), ("--hidden", "hidden = 0"), ("--factors", "factors = 0")])
 def test_a_wrong_option_of_train_is_one_sentence(tmp_path: Path, option: str, said: str) -> None:
     """An impossible size is a named error with the value, before any data is read."""

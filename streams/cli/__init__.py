@@ -15,6 +15,7 @@ from streams.errors import CrossnetError
 _VERBS = {
     "bench": ("streams.cli.bench", "Measure; one JSON line each."),
     "broker": ("streams.cli.broker", "A local single-node Apache Kafka."),
+    "completion": ("streams.cli.completion", "Verbs and options completed by the shell."),
     "dead-letters": ("streams.cli.dead_letters", "What could not be used, why, and once more."),
     "doctor": ("streams.cli.doctor", "What this machine and this Kafka lack, with remedies."),
     "evaluate": ("streams.cli.evaluate", "Compare all systems on a data folder, by the paper's protocol."),

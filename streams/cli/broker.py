@@ -1,11 +1,14 @@
 """`crossnet broker`: a local single-node Apache Kafka."""
 
+import dataclasses
+import json
 import sys
 from pathlib import Path
 
 import click
 
 from streams.broker import DEFAULT_DIR, DEFAULT_PORT, Broker, Status
+from streams.cli.options import json_option
 
 _PATH = click.Path(path_type=Path, file_okay=False)
 _DIR = click.option("--dir", "directory", type=_PATH, default=DEFAULT_DIR, help="Its folder [.crossnet/kafka of the checkout].")
@@ -16,37 +19,56 @@ _PORT = click.option(
 
 @click.group()
 def command() -> None:
-    """A local single-node Apache Kafka, loopback only. With CROSSNET_BOOTSTRAP set, that broker is used and none is started."""
+    """A local single-node Apache Kafka, loopback only. With CROSSNET_BOOTSTRAP set, that broker is used and none is started.
+
+    Example: crossnet broker up
+    """
 
 
 @command.command()
 @_DIR
 @_PORT
 @click.option("--fresh", is_flag=True, help="Delete its data first.")
-def up(directory: Path, port: int, *, fresh: bool) -> None:
-    """Start it, wait until it answers, print its address."""
+@json_option
+def up(directory: Path, port: int, *, fresh: bool, as_json: bool) -> None:
+    """Start it, wait until it answers, print its address.
+
+    Example: crossnet broker up --port 9092 --fresh
+    """
     broker = Broker(directory, port)
     broker.up(fresh=fresh)
-    click.echo(_line(broker.status()))
+    _show(broker.status(), as_json=as_json)
 
 
 @command.command()
 @_DIR
 @_PORT
-def status(directory: Path, port: int) -> None:
-    """Say whether it runs: exit code 0 when it does, 1 when not."""
+@json_option
+def status(directory: Path, port: int, *, as_json: bool) -> None:
+    """Say whether it runs: exit code 0 when it does, 1 when not.
+
+    Example: crossnet broker status
+    """
     found = Broker(directory, port).status()
-    click.echo(_line(found))
+    _show(found, as_json=as_json)
     sys.exit(0 if found.running else 1)
 
 
 @command.command()
 @_DIR
-def down(directory: Path) -> None:
-    """Stop it; its data stays."""
-    click.echo("stopped" if Broker(directory).down() else "no broker ran")
+@json_option
+def down(directory: Path, *, as_json: bool) -> None:
+    """Stop it; its data stays.
+
+    Example: crossnet broker down
+    """
+    ran = Broker(directory).down()
+    click.echo(json.dumps({"stopped": ran}) if as_json else "stopped" if ran else "no broker ran")
 
 
-def _line(status: Status) -> str:
+def _show(status: Status, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(status)))
+        return
     whose = f"pid {status.pid}" if status.pid is not None else "not started here"
-    return f"running {status.bootstrap} ({whose})" if status.running else f"stopped {status.bootstrap}"
+    click.echo(f"running {status.bootstrap} ({whose})" if status.running else f"stopped {status.bootstrap}")

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from streams import connection, kafka_topics, synth
 from streams.broker import DEFAULT_PORT, HOST, ROOT, Broker, free_port, is_free
-from streams.cli.options import for_artifacts
+from streams.cli.options import for_artifacts, json_option
 from streams.folder import Folder
 from streams.pidfile import PidFile, within
 from streams.scrape import Metrics
@@ -82,7 +82,8 @@ class Place:
 @click.option("--stop", is_flag=True, help="Stop what an earlier --keep left running, and nothing else.")
 @click.option("--seed", default=synth.World().seed, show_default=True, help="Which synthetic world.")
 @click.option("--rate", default=_RECORDS_A_SECOND, show_default=True, help="Records a second of the live part.")
-def command(*, keep: bool, stop: bool, seed: int, rate: int) -> None:
+@json_option
+def command(*, keep: bool, stop: bool, seed: int, rate: int, as_json: bool) -> None:
     """Run the whole line on a synthetic world: broker, data, training, worker, live replay, lists.
 
     Example: crossnet demo --keep
@@ -90,22 +91,25 @@ def command(*, keep: bool, stop: bool, seed: int, rate: int) -> None:
     place = Place(_DIR)
     stopped = place.stop()
     if stop:
-        click.echo("stopped" if stopped else "nothing ran")
+        click.echo(json.dumps({"stopped": stopped}) if as_json else "stopped" if stopped else "nothing ran")
         return
     signal.signal(signal.SIGTERM, _interrupt)
     with ExitStack() as cleanup:
         cleanup.callback(place.stop)
-        _run(place, Console(), synth.World(seed=seed), rate)
+        found = _run(place, Console(stderr=as_json), synth.World(seed=seed), rate)
+        if as_json:
+            click.echo(json.dumps(found))
         if keep:
             cleanup.pop_all()
-            click.echo("It keeps running; `deploy/run demo --stop` stops it.")
+            click.echo("It keeps running; `deploy/run demo --stop` stops it.", err=as_json)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _run(place: Place, console: Console, world: synth.World, rate: int) -> None:
+def _run(place: Place, console: Console, world: synth.World, rate: int) -> dict[str, Any]:
+    """Gives the accuracy and the addresses."""
     shutil.rmtree(place.folder, ignore_errors=True)
     place.folder.mkdir(parents=True)
     with _step(console, "a broker"):
@@ -128,6 +132,8 @@ def _run(place: Place, console: Console, world: synth.World, rate: int) -> None:
     _show_lists(place, settings, console)
     for what, where in (("page", page), ("Kafka", bootstrap), ("telemetry", f"{metrics.url}/metrics"), ("files", place.folder)):
         console.print(f"{what:10} {where}", soft_wrap=True)
+    accuracy = {f"{ranking}_hr@10": metrics.mean("crossnet_hits_total", ranking, 10) for ranking in _RANKINGS}
+    return {**accuracy, "page": page, "kafka": bootstrap, "telemetry": f"{metrics.url}/metrics"}
 
 
 @contextmanager

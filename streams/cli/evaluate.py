@@ -1,13 +1,12 @@
 """`crossnet evaluate`: every system on a data folder, by the paper's protocol."""
 
-import json
 import time
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from streams.cli.options import for_artifacts
+from streams.cli.options import for_artifacts, json_option, say
 from streams.errors import DataError, SettingsError
 
 
@@ -54,10 +53,12 @@ def _least(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option("--sweeps/--no-sweeps", default=True, show_default=True, help="Vary k, the online rate and the posts, too.")
 @click.option("--jobs", default=2, type=click.IntRange(1), show_default=True, help="Processes side by side.")
 @click.option("--resume", is_flag=True, help="Keep the runs that are in OUT already and were made the same way.")
+@json_option
 def command(
     data: Path, out: Path, names: str | None, classes: tuple[str, ...], preset: str, seeds: int, cuts: tuple[int, ...], ties: str,
     wave: int, split: str, keep_owned: bool, min_interactions: int, min_posts: tuple[tuple[str, int], ...], min_takers: int,  # noqa: FBT001
     topics: int, factors: int, hidden: int, epochs: int, patience: int, device: str, sweeps: bool, jobs: int, resume: bool,  # noqa: FBT001
+    *, as_json: bool,
 ) -> None:  # fmt: skip
     """Run every system on DATA; write metrics.json, users.csv.gz and report.html to OUT.
 
@@ -107,4 +108,4 @@ def command(
     comparison.run(jobs, resume, tell)
     best = max(comparison.done.values(), key=lambda run: means(run, comparison.cases, cuts)[plan.metric])
     seconds = round(time.monotonic() - started, 1)
-    click.echo(json.dumps({"out": str(out), "runs": len(comparison.done), "best": best.job_name, "seconds": seconds}))
+    say({"out": str(out), "runs": len(comparison.done), "best": best.job_name, "seconds": seconds}, as_json=as_json)

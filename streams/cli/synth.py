@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from streams.cli.options import json_option, say
 from streams.synth import World, write
 
 _NORMAL = World()
@@ -16,7 +17,11 @@ _NORMAL = World()
 @click.option("--days", default=_NORMAL.days, show_default=True, help="How long.")
 @click.option("--interactions", default=_NORMAL.interactions, show_default=True, help="Of one user, on average.")
 @click.option("--seed", default=_NORMAL.seed, show_default=True, help="Which world; the same seed gives the same bytes.")
-def command(out: Path, users: int, items: int, days: int, interactions: int, seed: int) -> None:
-    """Write a synthetic world to OUT: posts, events and items, a file each."""
+@json_option
+def command(out: Path, users: int, items: int, days: int, interactions: int, seed: int, *, as_json: bool) -> None:
+    """Write a synthetic world to OUT: posts, events and items, a file each.
+
+    Example: crossnet synth world --users 200 --seed 7
+    """
     written = write(World(users=users, items=items, seed=seed, days=days, interactions=interactions), out)
-    click.echo(f"{out}: {written.posts:,} posts, {written.events:,} interactions, {written.items:,} items")
+    say({"out": str(out), "posts": written.posts, "interactions": written.events, "items": written.items}, as_json=as_json)

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from streams import errors
+from streams.cli.options import json_option
 from streams.folder import Folder
 from topics_svc import ArtifactError, ConfigError, TopicConfig, TopicError, TopicService, fit
 from topics_svc.quality import measure
@@ -63,10 +64,13 @@ def command() -> None:
 @click.option("--split-hashtags", is_flag=True, help="Count a CamelCase hashtag as its words, too.")
 @click.option("--resume", is_flag=True, help="Go on where a stopped fit of the same posts and options was; keeps OUT.chain meanwhile.")
 @click.option("--seed", default=0, show_default=True)
-def fit_command(data: Path, out: Path, *, resume: bool, **options: Any) -> None:  # noqa: ANN401 - click's options are TopicConfig's fields
+@json_option
+def fit_command(data: Path, out: Path, *, resume: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click's options are TopicConfig's fields
     """Fit topics to the posts of DATA (posts.jsonl[.gz]) and print what was found.
 
     An author is a user on one network. Every twentieth post is held out of the fit, for the perplexity.
+
+    Example: crossnet topics fit ../data/congress --out topics --topics 60
     """
     folder = _with_posts(data)
     with _named():
@@ -76,7 +80,7 @@ def fit_command(data: Path, out: Path, *, resume: bool, **options: Any) -> None:
             service = fit(_training(folder), config, progress, resume=chain)
         service.quality = measure(service, _posts(folder))
         service.save(out)
-    _print_all(service)
+    _print_all(service, as_json=as_json)
 
 
 def _posts(folder: Folder) -> Iterator[tuple[str, str, bool]]:
@@ -107,7 +111,8 @@ def _progress(sweeps: int) -> Iterator[Any]:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new artifact.")
 @click.option("--sweeps", default=30, show_default=True, help="Gibbs sweeps at most.")
 @click.option("--limit", default=0.5, show_default=True, help="Refuse to write topics that moved farther than this on average.")
-def refit_command(data: Path, old: Path, out: Path, sweeps: int, limit: float) -> None:
+@json_option
+def refit_command(data: Path, old: Path, out: Path, sweeps: int, limit: float, *, as_json: bool) -> None:
     """Fit to the posts of DATA so that topic k stays topic k; prints how far the topics moved.
 
     Distances are Jensen-Shannon: 0 = the same words, 1 = none in common. The old artifact stays as it is. A model trained on the old
@@ -121,7 +126,7 @@ def refit_command(data: Path, old: Path, out: Path, sweeps: int, limit: float) -
         config = replace(before.config, sweeps=sweeps)
         with _progress(sweeps) as progress:
             service, drift = refit(before, _training(folder), config, progress)
-        click.echo(f"mean distance of matched topics {drift.mean:.3f}; born {list(drift.born)}, died {list(drift.died)}")
+        click.echo(f"mean distance of matched topics {drift.mean:.3f}; born {list(drift.born)}, died {list(drift.died)}", err=as_json)
         if drift.mean > limit:
             raise errors.ArtifactError(
                 f"the topics moved by {drift.mean:.3f}, more than {limit}: a model trained on {old} cannot use them; "
@@ -129,7 +134,7 @@ def refit_command(data: Path, old: Path, out: Path, sweeps: int, limit: float) -
             )
         service.quality = measure(service, _posts(folder))
         service.save(out)
-    _print_all(service)
+    _print_all(service, as_json=as_json)
 
 
 def _with_posts(data: Path) -> Folder:
@@ -142,9 +147,12 @@ def _with_posts(data: Path) -> Folder:
 @command.command()
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--topic", type=int, help="Only this topic, with example posts.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@json_option
 def show(artifact: Path, topic: int | None, as_json: bool) -> None:  # noqa: FBT001 - click's flag
-    """Print topics with share, words, coherence and confidence."""
+    """Print topics with share, words, coherence and confidence.
+
+    Example: crossnet topics show artifacts/congress/topics --topic 3
+    """
     with _named():
         service = TopicService.load(artifact)
         labels = service.labels(topic, 30) if topic is not None else []
@@ -177,8 +185,11 @@ def _summary(service: TopicService) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print_all(service: TopicService) -> None:
+def _print_all(service: TopicService, *, as_json: bool = False) -> None:
     about = _summary(service)
+    if as_json:
+        click.echo(json.dumps(about))
+        return
     table = Table("topic", "share", "NPMI", "sure", "words", title=f"{service.topics} topics, fingerprint {service.fingerprint}")
     for row in sorted(about["topics"], key=lambda row: -float(row["share"])):
         figures = f"{row['share']:.1%}", _figure(row["npmi"]), _figure(row["confidence"])
@@ -216,6 +227,8 @@ def infer(artifact: Path, file: Path | None, least: float, running: bool) -> Non
 
     These are [[k, share], ...], the largest first, or null where no word is known. Every
     other field of a JSON line is repeated. Reads stdin without FILE, and answers as lines come.
+
+    Example: echo "gas prices" | crossnet topics infer artifacts/congress/topics
     """
     with _named():
         answers = _Answers(TopicService.load(artifact), least, running=running)

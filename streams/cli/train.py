@@ -1,6 +1,5 @@
 """`crossnet train`: fit topics and model on a data folder."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from rich.progress import track
 
 from model import EpochReport, ModelConfig, ModelError
 from streams import train
-from streams.cli.options import for_artifacts
+from streams.cli.options import for_artifacts, json_option, say
 from streams.errors import SettingsError
 from streams.folder import Folder, Part
 from topics_svc import TopicConfig, TopicError
@@ -33,9 +32,11 @@ from topics_svc import TopicConfig, TopicError
 @click.option("--precision", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16"]))
 @click.option("--resume", is_flag=True, help="Go on where a stopped training was; keeps OUT.fit meanwhile.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda, for the offline fit.")
+@json_option
 def command(
     data: Path, out: Path, topics: int, sweeps: int, factors: int, hidden: int, epochs: int, patience: int, rate: float,
     online_rate: float, preset: str, logits: str | None, seed: int, device: str, precision: str, resume: bool,  # noqa: FBT001 - click gives it by name
+    *, as_json: bool,
 ) -> None:  # fmt: skip
     """Fit topics and model on DATA and write the artifact that the worker starts from.
 
@@ -71,4 +72,4 @@ def command(
         return iter(track(parts, "line: records", total=total, console=console))
 
     summary = train.train(Folder(data), out, for_artifacts(None), plan, train.Watch(sweep, epoch, pass_over))
-    click.echo(json.dumps({"artifact": str(out), **summary}))
+    say({"artifact": str(out), **summary}, as_json=as_json)

@@ -1,13 +1,12 @@
 """`crossnet tune`: a search for hyper-parameters on the validation part."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-from streams.cli.options import for_artifacts
+from streams.cli.options import for_artifacts, json_option, say
 
 if TYPE_CHECKING:
     import optuna
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
 @click.option("--epochs", default=30, type=click.IntRange(1), show_default=True, help="Epochs of a trial at most.")
 @click.option("--patience", default=5, type=click.IntRange(1), show_default=True, help="Epochs without a better one before stopping.")
 @click.option("--seed", default=0, show_default=True)
-def command(data: Path, out: Path, trials: int, epochs: int, patience: int, seed: int) -> None:
+@json_option
+def command(data: Path, out: Path, trials: int, epochs: int, patience: int, seed: int, *, as_json: bool) -> None:
     """Search topics, factors, hidden, dropout, both rates and tau of the model for DATA; the test part is never looked at.
 
     Example: crossnet tune ../data/congress-mini --out tuned --trials 20
@@ -42,4 +42,4 @@ def command(data: Path, out: Path, trials: int, epochs: int, patience: int, seed
         )  # fmt: skip
 
     search.run(trials, Space(), tell)
-    click.echo(json.dumps({"validation_ndcg@100": search.study.best_value, **search.study.best_params}))
+    say({"validation_ndcg@100": search.study.best_value, **search.study.best_params}, as_json=as_json)

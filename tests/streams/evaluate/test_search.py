@@ -23,7 +23,7 @@ def test_a_search_goes_on(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     lines = [{"user": f"u{at % 4}", "item": f"i{random.integers(6)}", "at": 1_700_000_000_000 + at * 3_600_000} for at in range(80)]
     (tmp_path / "events.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in lines), "utf-8")
-    common = [str(tmp_path), "--out", str(tmp_path / "out"), "--epochs", "1"]
+    common = [str(tmp_path), "--out", str(tmp_path / "out"), "--epochs", "1", "--json"]
     first = CliRunner().invoke(command, [*common, "--trials", "2"])
     second = CliRunner().invoke(command, [*common, "--trials", "3"])
     assert 2 == first.stderr.count("trial ")
