@@ -6,7 +6,7 @@ from typing import Any
 
 from streams.serve.live import Told
 from streams.serve.popularity import Popularity
-from streams.serve.store import Kept, Store, checked, window
+from streams.serve.store import Kept, Store, window
 
 _TOP = 3
 _USER_LIST = 20
@@ -24,10 +24,13 @@ class Answers:
         if kept is None:
             return {"user": user, "fallback": True, "id": None, "at": None, "age_seconds": None, "trigger": None, "model": None,
                     "items": self._popular(size, exclude)}  # fmt: skip
-        fields = kept.fields()
+        fields = kept.fields(size)
+        entries = self._entries(fields["items"], size, exclude)
+        if len(entries) < size:  # some were left out
+            entries = self._entries(kept.fields()["items"], size, exclude)
         return {
             "user": user, "fallback": False, "id": fields["id"], "at": fields["at"], "age_seconds": _age(kept),
-            "trigger": fields["trigger"], "model": fields["model"], "items": self._entries(fields["items"], size, exclude),
+            "trigger": fields["trigger"], "model": fields["model"], "items": entries,
         }  # fmt: skip
 
     def user(self, user: str) -> dict[str, Any] | None:
@@ -35,7 +38,7 @@ class Answers:
         kept = self._store.kept(user)
         if kept is None:
             return None
-        fields = checked(kept.fields())
+        fields = kept.fields(_USER_LIST)
         last = fields["last"]
         return {
             "user": user, "id": fields["id"], "at": fields["at"], "age_seconds": _age(kept), "trigger": fields["trigger"],

@@ -9,47 +9,23 @@ import ipaddress
 import logging
 import time
 from collections.abc import Set
+from functools import cache, lru_cache
 from pathlib import Path
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from streams.errors import SettingsError
-from streams.records import MAX_ID_BYTES, encode
+from streams.records import MAX_ID_BYTES
+from streams.serve.replies import Refused, refusal
 from streams.serve.telemetry import ServeTelemetry
 from streams.settings import ServeSettings
 
 _logger = logging.getLogger(__name__)
 _TOKEN_CHARACTERS = 16
-_JSON = "application/json"
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
-def reply(value: object, status: int = 200) -> web.Response:
-    """A JSON answer."""
-    return web.Response(body=encode(value), status=status, content_type=_JSON)
-
-
-def refusal(status: int, reason: str, message: str) -> web.Response:
-    """An error as every error looks."""
-    return reply({"error": reason, "message": message}, status)
-
-
-class Refused(Exception):
-    """A request that is answered with an error: `status`, a label and a sentence."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.reason = status, reason
-
-
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach it."""
     try:
@@ -97,6 +73,9 @@ def guard(settings: ServeSettings, telemetry: ServeTelemetry, open_paths: Set[st
     """
     token = token_of(settings)
     only_loopback = is_loopback(settings.host)
+    # Routes and statuses are few; looking a label up anew costs as much as finding a list.
+    requests = cache(lambda route, status: telemetry.requests.labels(route, str(status)))
+    seconds = cache(telemetry.seconds.labels)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -105,9 +84,9 @@ def guard(settings: ServeSettings, telemetry: ServeTelemetry, open_paths: Set[st
         route = resource.canonical if resource else "none"
         needed = None if route in open_paths else token
         response = await _answer(request, handler, needed, only_loopback=only_loopback)
-        telemetry.requests.labels(route, str(response.status)).inc()
+        requests(route, response.status).inc()
         if isinstance(response, web.Response):  # a stream lasts as long as somebody looks
-            telemetry.seconds.labels(route).observe(time.perf_counter() - started)
+            seconds(route).observe(time.perf_counter() - started)
         return response
 
     return middleware

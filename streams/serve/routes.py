@@ -11,8 +11,9 @@ from streams.errors import BrokerError
 from streams.records import InvalidRecord
 from streams.serve.document import MAX_EXCLUDED, MAX_SIZE, document
 from streams.serve.events import Events
-from streams.serve.guard import Refused, identity, reply
+from streams.serve.guard import identity
 from streams.serve.readside import ReadSide
+from streams.serve.replies import Refused, headers, reply, text
 from streams.settings import Settings
 
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
@@ -20,6 +21,7 @@ _PAGE = Path(__file__).parent / "page"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _STATIC = {"/" if file.name == "index.html" else f"/{file.name}": file for file in sorted(_PAGE.iterdir())}
 OPEN_PATHS = frozenset({*_STATIC, "/healthz", "/readyz", "/openapi.json"})
+_SIZE = 10  # items of a list when nobody says how many
 _WRITE_SECONDS = 15.0  # a stream whose client takes nothing for so long is closed
 
 
@@ -49,12 +51,14 @@ class Routes:
     async def recommendations(self, request: web.Request) -> web.Response:
         """A user's list."""
         user = identity(request.match_info["user"], "user")
+        if not request.query_string:
+            return reply(self._readside.answers.recommendations(user, _SIZE, frozenset()))
         query = request.query
         exclude = query.getall("exclude", [])
         if len(exclude) > MAX_EXCLUDED:
             raise Refused(422, "bad-exclude", f"{len(exclude)} items to exclude; at most {MAX_EXCLUDED} are allowed")
         left_out = frozenset(identity(name, "exclude") for name in exclude)
-        return reply(self._readside.answers.recommendations(user, _size(query.get("n", "10")), left_out))
+        return reply(self._readside.answers.recommendations(user, _size(query.get("n", str(_SIZE))), left_out))
 
     async def user(self, request: web.Request) -> web.Response:
         """What a user's list stands on."""
@@ -96,7 +100,7 @@ class Routes:
         live = self._readside.live
         if live.is_full:
             raise Refused(503, "streams", f"{len(live)} streams are open; come back later")
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        response = web.StreamResponse(headers=headers("text/event-stream"))
         await response.prepare(request)
         with live.stream() as frames:
             while data := await frames.get():
@@ -111,16 +115,16 @@ class Routes:
 
     async def healthz(self, _: web.Request) -> web.Response:
         """Whether the process answers."""
-        return web.Response(text="alive\n")
+        return text("alive")
 
     async def readyz(self, _: web.Request) -> web.Response:
         """Whether lists are up to date."""
         reason = self._readside.not_ready()
-        return web.Response(text=f"{reason or 'ready'}\n", status=503 if reason else 200)
+        return text(reason or "ready", 503 if reason else 200)
 
     async def metrics(self, _: web.Request) -> web.Response:
         """For Prometheus."""
-        return web.Response(body=self._readside.exposition(), headers={"Content-Type": _EXPOSITION})
+        return web.Response(body=self._readside.exposition(), headers=headers(_EXPOSITION))
 
     async def openapi(self, _: web.Request) -> web.Response:
         """The OpenAPI document."""
@@ -129,7 +133,7 @@ class Routes:
 
 def _static(body: bytes, content_type: str) -> Handler:
     async def handler(_: web.Request) -> web.Response:
-        return web.Response(body=body, content_type=content_type, charset="utf-8", headers={"Cache-Control": "no-cache"})
+        return web.Response(body=body, headers=headers(f"{content_type}; charset=utf-8", "no-cache"))
 
     return handler
 

@@ -11,7 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from streams.serve.door import listen
 from streams.serve.events import Events
-from streams.serve.guard import HEADERS, guard
+from streams.serve.guard import guard
 from streams.serve.readside import ReadSide
 from streams.serve.routes import OPEN_PATHS, Routes
 from streams.settings import Settings
@@ -56,7 +56,6 @@ def application(settings: Settings, readside: ReadSide, events: Events) -> web.A
     before = guard(settings.serve, readside.telemetry, OPEN_PATHS)
     app = web.Application(middlewares=[before], client_max_size=settings.serve.body_bytes)
     Routes(readside, events, settings).add_to(app)
-    app.on_response_prepare.append(_add_headers)
     return app
 
 
@@ -65,8 +64,3 @@ def _http_logger() -> logging.Logger:
     logger = logging.getLogger("aiohttp.server")
     logger.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
     return logger
-
-
-async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)

@@ -7,24 +7,32 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from streams.records import InvalidRecord, Item, decode, item
+from streams.records import InvalidRecord, Item, decode, encode, item
 from streams.serve.past import Past
 
 _FASTEST = 1  # a list of 100 items: a third of its size after 0.1 ms
 _WORTH_PACKING_BYTES = 512
+HEAD = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A user's newest list and his past interactions, packed; `published_ms` is the record's own timestamp."""
+    """A user's newest list and his past interactions, packed; `published_ms` is the record's own timestamp.
+
+    Most who ask want the first few items: those stand in `head` with all else, so that the rest need not be unpacked.
+    """
 
     published_ms: int
-    packed: bytes
+    head: bytes
+    rest: bytes
     past: bytes
 
-    def fields(self) -> dict[str, Any]:
-        """The list as it was published."""
-        return decode(zlib.decompress(self.packed))
+    def fields(self, size: int | None = None) -> dict[str, Any]:
+        """The list as it was published; with `size`, items after the first so many may be missing."""
+        fields = decode(zlib.decompress(self.head))
+        if self.rest and (size is None or size > HEAD):
+            fields["items"] += decode(zlib.decompress(self.rest))["items"]
+        return fields
 
 
 class Store:
@@ -41,7 +49,9 @@ class Store:
         fields = checked(decode(value))
         before = self._lists.get(fields["user"])
         past, told = self._past.with_list(before.past if before else b"", fields)
-        self._lists[fields["user"]] = Kept(published_ms, zlib.compress(value, _FASTEST), past)
+        items = fields["items"]
+        rest = _packed({"items": items[HEAD:]}) if len(items) > HEAD else b""
+        self._lists[fields["user"]] = Kept(published_ms, _packed({**fields, "items": items[:HEAD]}), rest, past)
         return fields, told
 
     def put_item(self, value: bytes) -> None:
@@ -116,6 +126,10 @@ def window(value: object) -> dict[str, Any]:
     posts = {name: count for name, count in _dict(fields.get("posts")).items() if isinstance(count, int)}
     topics = {name: list(filter(_is_pair, _list(pairs))) for name, pairs in _dict(fields.get("topics")).items()}
     return {"gap_seconds": gap if isinstance(gap, int | float) else None, "posts": posts, "topics": topics}
+
+
+def _packed(fields: dict[str, Any]) -> bytes:
+    return zlib.compress(encode(fields), _FASTEST)
 
 
 def _is_pair(value: object) -> bool:

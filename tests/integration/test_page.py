@@ -170,3 +170,19 @@ def test_a_token_is_asked_for(kafka: Kafka, tmp_path: Path, browser: Browser) ->
             browser.wait_text("#status", then)
     browser.run("sessionStorage.clear()")
     browser.complaints()
+
+
+def test_a_picture_can_be_taken(serve: Serve, browser: Browser, tmp_path: Path) -> None:
+    """A PNG of the page with a user open. CROSSNET_PICTURE="URL FILE" takes it of a running server instead, as for the README."""
+    url, file = f"{serve.url}/#user1", tmp_path / "page.png"
+    if "CROSSNET_PICTURE" in os.environ:
+        url, name = os.environ["CROSSNET_PICTURE"].split()
+        file = Path(name)
+    browser.emulate(1400, 1240)
+    browser.open(url)
+    until(lambda: browser.count("#feed li") > 3 and browser.count("#person .list li") > 3, "lists and a user are there")
+    browser.run("document.activeElement.blur()")
+    browser.picture(file)
+    browser.emulate(1400, 1000)
+    assert b"\x89PNG" == file.read_bytes()[:4]
+    assert file.stat().st_size > 30_000, "an empty page compresses to less"

@@ -30,3 +30,6 @@ export function span(seconds) {
   }
   return `${Math.round(seconds)} s`;
 }
+
+// The same for a narrow place.
+export const brief = (seconds) => span(seconds).replace("the beginning", "first").replace(" min", "m").replace(" ", "");

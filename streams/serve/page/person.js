@@ -1,6 +1,6 @@
 // One user: what he posted between his interactions, which past steps the model looks at, and his list with the terms of its scores.
 
-import { count, make, moment, share, span } from "./dom.js";
+import { brief, count, make, moment, share, span } from "./dom.js";
 
 const COLOURS = 8;
 
@@ -96,7 +96,7 @@ function column(step, { posts, most, heaviest, colours, show }) {
   dot.style.width = dot.style.height = `${size}px`;
   const button = make("button", { type: "button", class: step.ago ? "step" : "step open", "aria-label": spoken(step, posts(step)) },
     make("span", { class: "look" }, dot), make("span", { class: "well" }, bar),
-    make("span", { class: "gap" }, step.window.gap_seconds === null ? "first" : span(step.window.gap_seconds)));
+    make("span", { class: "gap" }, brief(step.window.gap_seconds)));
   for (const event of ["click", "focus", "pointerenter"]) button.addEventListener(event, () => show(step, button));
   return button;
 }

@@ -17,13 +17,15 @@ def _store(history: int = 16) -> Store:
 
 
 def test_a_list_comes_back_as_it_was() -> None:
-    """What was packed is what was published, whatever characters it has."""
-    store = _store()
-    one = replace(made("ann"), user='é"\n\u2028', items=[{"item": "💡", "score": -0.0}])
-    store.put_list(one.to_json(), 5)
-    kept = store.kept('é"\n\u2028')
-    assert kept is not None
-    assert (5, json.loads(one.to_json())) == (kept.published_ms, kept.fields())
+    """What was packed is what was published, whatever characters it has and however long it is; a part of it when that is enough."""
+    store, user = _store(), 'é"\n\u2028'
+    for size in (0, 1, 20, 21, 1000):
+        one = replace(made(user, size=size), user=user, items=[{"item": f"💡{n}", "score": -0.0} for n in range(size)])
+        store.put_list(one.to_json(), 5)
+        kept = store.kept(user)
+        assert kept is not None
+        assert (5, json.loads(one.to_json())) == (kept.published_ms, kept.fields())
+        assert kept.fields()["items"][:10] == kept.fields(10)["items"][:10]
 
 
 def test_the_past_is_short_newest_first_and_without_repeats() -> None:
