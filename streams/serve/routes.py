@@ -1,6 +1,7 @@
 """What stands at which path."""
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".
 _STATIC = {"/" if file.name == "index.html" else f"/{file.name}": file for file in sorted(_PAGE.iterdir())}
 OPEN_PATHS = frozenset({*_STATIC, "/healthz", "/readyz", "/openapi.json"})
 _SIZE = 10  # items of a list when nobody says how many
+_UNREAD_BYTES = 65_536  # some twenty frames
 _WRITE_SECONDS = 15.0  # a stream whose client takes nothing for so long is closed
 
 
@@ -102,6 +104,7 @@ class Routes:
             raise Refused(503, "streams", f"{len(live)} streams are open; come back later")
         response = web.StreamResponse(headers=headers("text/event-stream"))
         await response.prepare(request)
+        _keep_short(request.transport)
         with live.stream() as frames:
             while data := await frames.get():
                 try:
@@ -129,6 +132,13 @@ class Routes:
     async def openapi(self, _: web.Request) -> web.Response:
         """The OpenAPI document."""
         return reply(self._document)
+
+
+def _keep_short(transport: asyncio.Transport | None) -> None:
+    """Of a client that does not read, the kernel would keep megabytes, and its silence would show late."""
+    connection = None if transport is None else transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD_BYTES)
 
 
 def _static(body: bytes, content_type: str) -> Handler:

@@ -13,7 +13,7 @@ export function personView(user) {
     ...timeline(user, colours),
     make("h3", {}, "His list"),
     make("p", { class: "dim" }, termsText(user.items)),
-    make("ol", { class: "list" }, user.items.map((entry) => listed(entry, largest(user.items)))),
+    make("ol", { class: "list" }, user.items.map((entry) => listed(entry, largest(user.items, -1), largest(user.items, 1)))),
   ].filter(Boolean);
 }
 
@@ -62,8 +62,8 @@ function timeline(user, colours) {
     for (const one of columns) one.setAttribute("aria-pressed", String(one === button));
     detail.replaceChildren(...details(step, colours));
   }
-  const shown = posts(open) || !steps.length ? columns.length - 1 : columns.length - 2;
-  show([...steps, open][shown], columns[shown]);
+  const told = [...steps, open].findLastIndex(posts);
+  show([...steps, open].at(told), columns.at(told));
   const older = user.attention.filter((one) => one.steps_ago > steps.length);
   return [
     make("h3", {}, "Posts between his interactions"),
@@ -128,7 +128,8 @@ function terms(why) {
     typeof value === "number" ? [[term, value]] : typeof value === "object" && value ? terms(value).map(([inner, one]) => [`${term} ${inner}`, one]) : []);
 }
 
-const largest = (items) => Math.max(1e-9, ...items.map((entry) => terms(entry.why).reduce((sum, [, value]) => sum + Math.abs(value), 0)));
+const sum = (parts, sign) => parts.reduce((total, [, value]) => total + Math.max(0, sign * value), 0);
+const largest = (items, sign) => Math.max(1e-9, ...items.map((entry) => sum(terms(entry.why), sign)));
 
 function termsText(items) {
   const names = new Set(items.flatMap((entry) => terms(entry.why).map(([term]) => term)));
@@ -137,14 +138,20 @@ function termsText(items) {
   return `Each score is the sum of its terms: ${[...names].join(", ")}.`;
 }
 
-function listed(entry, most) {
+// What speaks against an item stands left of the line, what speaks for it right, on one scale for the whole list.
+function listed(entry, against, inFavour) {
   const parts = terms(entry.why);
   const bar = make("span", { class: "why", "aria-hidden": "true" });
-  parts.forEach(([, value], place) => {
-    const part = make("i", { "data-term": String(place % 4), "data-sign": value < 0 ? "minus" : "plus" });
-    part.style.width = `${(100 * Math.abs(value)) / most}%`;
+  const piece = (size, attributes) => {
+    const part = make("i", attributes);
+    part.style.width = `${(100 * size) / (against + inFavour)}%`;
     bar.append(part);
-  });
+  };
+  const places = parts.map(([, value], place) => [value, { "data-term": String(place % 4) }]);
+  piece(against - sum(parts, -1), {});
+  places.filter(([value]) => value < 0).forEach(([value, attributes]) => piece(-value, attributes));
+  bar.append(make("i", { class: "zero" }));
+  places.filter(([value]) => value >= 0).forEach(([value, attributes]) => piece(value, attributes));
   const said = parts.map(([term, value], place) => make("span", { class: "term" }, make("i", { "data-term": String(place % 4) }), `${term} ${signed(value)}`));
   return make("li", {}, make("div", { class: "title" }, make("b", {}, name(entry)), make("span", { class: "score" }, number(entry.score))),
     entry.title ? make("div", { class: "dim id" }, entry.item) : null, parts.length > 1 ? bar : null, parts.length > 1 ? make("div", { class: "said" }, said) : null);
