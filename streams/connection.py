@@ -143,12 +143,11 @@ async def _why_not(host: str, port: int, kafka: KafkaSettings) -> str | None:
         return f"{where} refuses the user {kafka.username!r} or his password; mend kafka.username, kafka.password_file or {PASSWORD}"
     except ssl.SSLCertVerificationError as error:
         return f"{where} shows a certificate that is not trusted ({error.verify_message}); name its CA in kafka.ca_file"
-    except (ssl.SSLError, asyncio.IncompleteReadError) as error:
-        return f"{where} does not speak {kafka.security} ({_first_line(error)}); mend kafka.security or the port"
-    except (KafkaError, OSError, TimeoutError) as error:
+    except (ssl.SSLError, ConnectionResetError, asyncio.IncompleteReadError, KafkaError) as error:
+        # Something listens, and ends the conversation at its beginning.
+        return f"{where} does not speak {kafka.security} ({type(error).__name__}); mend kafka.security, kafka.mechanism or the port"
+    except (OSError, TimeoutError) as error:
         detail = _first_line(error) or type(error).__name__
-        if kafka.security != "PLAINTEXT" and not isinstance(error, OSError):
-            return f"{where} ended the {kafka.security} handshake ({detail}); mend kafka.security, kafka.mechanism or the port"
         return (
             f"no Kafka broker answers at {kafka.bootstrap} ({detail}); start one with `crossnet broker up`, "
             "or name yours with --bootstrap or CROSSNET_BOOTSTRAP"

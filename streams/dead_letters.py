@@ -1,6 +1,6 @@
 """Dead letters as an operator meets them: read back with their reasons, and sent once more when the cause is mended.
 
-A letter that was sent again gets a record of its own in the same Kafka topic (reason `requeued`, no value, the letter's source), so
+A letter that was sent again gets a record of its own in the same Kafka topic (reason `requeued`, the letter's source), so
 that it is open no more and cannot be sent twice by mistake. What fails again is a new dead letter with its new source.
 """
 
@@ -66,22 +66,20 @@ def counts(letters: Iterable[Letter]) -> dict[str, int]:
     return dict(Counter(one.letter.reason for one in letters).most_common())
 
 
-def readable(letters: Iterable[Letter], settings: Settings) -> tuple[list[Letter], list[Letter]]:
-    """Letters that would be taken today, and those that would be refused again."""
+def readable(letters: Iterable[Letter], settings: Settings, *, force: bool) -> tuple[list[Letter], list[Letter]]:
+    """Letters that would be taken today, and those that would be refused again; forced, the first are all that the worker reads."""
     good: list[Letter] = []
     bad: list[Letter] = []
     for one in letters:
-        (good if _would_be_taken(one.letter, settings) else bad).append(one)
+        known = one.letter.source.kafka_topic in settings.input_topics()
+        (good if known and (force or _would_be_taken(one.letter, settings)) else bad).append(one)
     return good, bad
 
 
 def _would_be_taken(letter: DeadLetter, settings: Settings) -> bool:
     networks = {name: network for network, name in settings.networks.items()}
-    name = letter.source.kafka_topic
-    if name not in settings.input_topics():
-        return False
     try:
-        parse(letter.value, networks.get(name), letter.source, round(time.time() * 1000))
+        parse(letter.value, networks.get(letter.source.kafka_topic), letter.source, round(time.time() * 1000))
     except InvalidRecord:
         return False
     return True
@@ -91,10 +89,12 @@ async def requeue(letters: Sequence[Letter], settings: Settings) -> None:
     """Send letters to where they came from, as they came, then note that they were; a crash between the two sends them again."""
     async with producer(settings.kafka, max_request_size=4 * 2**20) as client:
         for one in letters:
-            await client.send(one.letter.source.kafka_topic, one.letter.value, key=one.letter.key)
+            empty = one.letter.value is None and one.letter.key is None  # aiokafka sends no such record
+            await client.send(one.letter.source.kafka_topic, b"" if empty else one.letter.value, key=one.letter.key)
         await client.flush()
         for one in letters:
-            await client.send(settings.kafka.dead_letters, None, key=one.letter.key, headers=_headers(one.letter.source))
+            note = str(one.letter.source).encode()
+            await client.send(settings.kafka.dead_letters, note, key=one.letter.key, headers=_headers(one.letter.source))
         await client.flush()
 
 

@@ -1,6 +1,6 @@
 """Reading Kafka topics as they are: the last records, all of them, or those that come; for people, not for the stream."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -22,7 +22,7 @@ async def partitions(settings: Settings, names: Sequence[str]) -> list[TopicPart
 
 async def last(
     settings: Settings, names: Sequence[str], count: int | None, *, keep: Keep | None = None, follow: bool = False
-) -> AsyncIterator[ConsumerRecord]:
+) -> AsyncGenerator[ConsumerRecord, None]:
     """The newest `count` records by timestamp (None = all there are), oldest first; with `follow` those that come after, too.
 
     With `keep` only those it is true of; then everything is read, since they may be far back.

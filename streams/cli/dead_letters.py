@@ -113,7 +113,7 @@ def requeue(
 
 async def _requeue(settings: Settings, choice: Choice, *, dry_run: bool, force: bool) -> dict[str, int]:
     letters = await dead_letters.open_letters(settings, choice)
-    good, bad = (letters, []) if force else dead_letters.readable(letters, settings)
+    good, bad = dead_letters.readable(letters, settings, force=force)
     if good and not dry_run:
         await dead_letters.requeue(good, settings)
     return {"sent": len(good), "left": len(bad)}

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,12 +83,21 @@ async def _tail(
         return (tail.fields(record) or {}).get("user") == user
 
     shown = show({} if as_json else await tail.items(settings))
-    async for record in tail.last(settings, names, count, keep=None if user is None else wanted, follow=follow):
-        value = tail.fields(record)
-        if value is None:
-            continue
-        place = {"kafka_topic": record.topic, "partition": record.partition, "offset": record.offset}
-        click.echo(json.dumps({**place, **value}) if as_json else shown(record.topic, value))
+    async with aclosing(tail.last(settings, names, count, keep=None if user is None else wanted, follow=follow)) as records:
+        async for record in records:
+            value = tail.fields(record)
+            if value is None:
+                continue
+            place = {"kafka_topic": record.topic, "partition": record.partition, "offset": record.offset}
+            click.echo(json.dumps({**place, **value}) if as_json else _or_raw(shown, record.topic, value))
+
+
+def _or_raw(shown: _Show, kafka_topic: str, value: dict[str, Any]) -> str:
+    """Whoever may write to the Kafka topic may write what is no list."""
+    try:
+        return shown(kafka_topic, value)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return f"{_when(value)}  not understood: {plain(json.dumps(value))[:_TEXT]}"
 
 
 def _lists(size: int, items: dict[str, Item]) -> _Show:

@@ -113,7 +113,7 @@ def test_a_foreign_certificate_is_named(secured: Secured, tmp_path: Path) -> Non
 def test_a_plain_client_is_told_what_the_broker_wants(secured: Secured, security: str) -> None:
     """Without TLS nothing is sent that the broker understands, and the sentence says where to look."""
     said = _why(secured.settings("worker").model_copy(update={"security": security}))
-    assert secured.bootstrap in said
+    assert f"{secured.bootstrap} does not speak {security}" in said
 
 
 def test_who_may_do_nothing_is_told_so(secured: Secured) -> None:

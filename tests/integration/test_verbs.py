@@ -121,6 +121,23 @@ def test_wrong_options_are_exit_code_2(arguments: tuple[str, ...]) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_records_of_anybody_do_not_end_a_verb(kafka: Kafka, tmp_path: Path) -> None:
+    """Lists and dead letters that no worker wrote are shown as they are or left out; one without a key is sent again all the same."""
+    settings = _made(kafka, tmp_path)
+    strange = [b"[]", b'{"user":5,"items":[{}],"at":"?"}', b'{"user":"a","items":"x","last":[1]}', b"\xff"]
+    kafka.produce(settings.kafka.recommendations, [Record(b"x", value) for value in strange])
+    kafka.produce(settings.kafka.items, [Record(b"x", b"{")])
+    assert 2 == crossnet("tail", "recommendations", "--artifacts", tmp_path).stdout.count("not understood")
+    source = [("reason", b"odd"), ("partition", b"0"), ("offset", b"5")]
+    here, elsewhere = ([*source, ("kafka_topic", name.encode())] for name in (settings.kafka.target, "elsewhere"))
+    value = json.dumps({"user": "ann", "item": "x"}).encode()
+    letters = [Record(None, value, headers=here), Record(b"k", value, headers=elsewhere), Record(b"k", value)]
+    kafka.produce(settings.kafka.dead_letters, letters)
+    assert {"sent": 1, "left": 1} == _json("dead-letters", "requeue", "--force", "--artifacts", tmp_path, code=1)
+    assert [value] == [one.value for one in kafka.read_all(settings.kafka.target)]
+    assert 1 == _json("dead-letters", "list", "--artifacts", tmp_path, code=1)["open"]
+
+
 def test_doctor_finds_what_is_wrong_with_the_input(kafka: Kafka, running: Running, tmp_path: Path) -> None:
     """A healthy input has no problem; one without keys, on wrong partitions, of the future, and a missing Kafka topic are named."""
     assert 0 == _json("doctor", "--artifacts", running.artifact)["problems"]
