@@ -6,7 +6,7 @@ from model.config import ModelConfig
 from model.errors import CheckpointError, ModelError
 from model.fit import EpochReport, fit
 from model.ids import Ids
-from model.lesson import Lesson
+from model.lesson import Forgotten, Lesson, lesson_of
 from model.memory import Memory
 from model.metrics.hr import hit
 from model.metrics.mean import mean_over_users
@@ -22,6 +22,7 @@ __all__ = [
     "Advanced",
     "CheckpointError",
     "EpochReport",
+    "Forgotten",
     "Ids",
     "Lesson",
     "Memory",
@@ -36,6 +37,7 @@ __all__ = [
     "fit",
     "gain",
     "hit",
+    "lesson_of",
     "make_step",
     "mean_over_users",
     "rank_of",

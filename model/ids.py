@@ -1,7 +1,10 @@
-"""Names of users or items and their rows in the weights; at the cap the stalest row is given to the newcomer."""
+"""Names of users or items and their rows in the weights; a newcomer gets a forgotten one's row, at the cap the stalest."""
 
+from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+_NOBODY = ""  # no name is empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +22,16 @@ class Ids:
         self._cap = cap
         self._rows: dict[str, int] = {}  # stalest first
         self._names: list[str] = []
+        self._free: list[int] = []  # of forgotten names, in order
 
     def __len__(self) -> int:
+        """Rows there are; those of forgotten names wait for newcomers."""
         return len(self._names)
+
+    @property
+    def named(self) -> int:
+        """Rows that have a name."""
+        return len(self._rows)
 
     def get(self, name: str) -> int | None:
         """Row of a name, None when it has none."""
@@ -35,7 +45,10 @@ class Ids:
         """Row of a name, which becomes the freshest; a new name gets a new row, at the cap the stalest one."""
         row = self._rows.pop(name, None)
         is_new = row is None
-        if row is None:
+        if row is None and self._free:
+            row = self._free.pop()  # the highest: the same one after a restart
+            self._names[row] = name
+        elif row is None:
             row = len(self._names)
             if row < self._cap:
                 self._names.append(name)
@@ -44,6 +57,14 @@ class Ids:
                 self._names[row] = name
         self._rows[name] = row
         return Placed(row, is_new)
+
+    def forget(self, name: str) -> int | None:
+        """Take a name's row away; gives the row, None when there was none."""
+        row = self._rows.pop(name, None)
+        if row is not None:
+            self._names[row] = _NOBODY
+            insort(self._free, row)
+        return row
 
     def names(self) -> list[str]:
         """All names by row."""
@@ -59,4 +80,5 @@ class Ids:
         ids = cls(cap)
         ids._names = list(names)
         ids._rows = {ids._names[row]: row for row in stalest_first}
+        ids._free = sorted(set(range(len(ids._names))) - set(ids._rows.values()))
         return ids

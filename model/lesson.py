@@ -20,6 +20,7 @@ from model.wave import Advanced, Floats, Wave
 
 _MAGIC, _PLAIN, _WITH_PAST = b"L", 1, 2
 _HEADER = struct.Struct("<cBIII")
+_FORGOTTEN, _FORGOTTEN_HEADER = b"F", struct.Struct("<cBI")
 _LENGTH = struct.Struct("<H")
 _FLAG = struct.Struct("<B")
 _REMEDY = "restore it, or start from a newer checkpoint"
@@ -113,6 +114,34 @@ class Lesson:
             names[:B], names[B:], x.reshape(B, M), g_B, h.reshape(B, H), C.reshape(B, H), h_A.reshape(B, H), tuple(at.tolist()),
             past, ends_tie,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Users whose rows are taken away at this place of the log. As bytes: b"F" version(u8) n(u32), and n names."""
+
+    users: tuple[str, ...]
+
+    def to_bytes(self) -> bytes:
+        """The lesson as one record."""
+        return _FORGOTTEN_HEADER.pack(_FORGOTTEN, _PLAIN, len(self.users)) + _packed(self.users)
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> "Forgotten":
+        """The lesson in a record; ModelError when it is cut or of a newer version."""
+        try:
+            _, version, count = _FORGOTTEN_HEADER.unpack_from(value)
+            users, end = _unpacked(value, _FORGOTTEN_HEADER.size, count)
+        except (struct.error, UnicodeDecodeError) as error:
+            raise ModelError(f"a lesson of {len(value)} bytes cannot be read ({error}); {_REMEDY}") from error
+        if version != _PLAIN or end != len(value):
+            raise ModelError(f"a lesson of forgotten users, version {version}, of {len(value)} bytes instead of {end}; {_REMEDY}")
+        return cls(users)
+
+
+def lesson_of(value: bytes) -> Lesson | Forgotten:
+    """What a record of the lesson log says; ModelError when it cannot be read."""
+    return Forgotten.from_bytes(value) if value[:1] == _FORGOTTEN else Lesson.from_bytes(value)
 
 
 def _packed(names: Sequence[str]) -> bytes:

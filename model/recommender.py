@@ -20,7 +20,7 @@ from model.blend.weights import context_of
 from model.config import ModelConfig
 from model.errors import CheckpointError, ModelError
 from model.ids import Ids
-from model.lesson import Lesson
+from model.lesson import Forgotten, Lesson, lesson_of
 from model.network import Network
 from model.online import Batch, update
 from model.past import read_past
@@ -167,6 +167,24 @@ class Recommender:
             for moment, own, names, g, x_M, user in zip(at, rows, past, g_B, x_BM, user_B, strict=True)
         ]
 
+    @torch.no_grad()
+    def forget(self, lesson: Forgotten) -> None:
+        """Take the rows of forgotten users away; a newcomer gets them."""
+        for name in lesson.users:
+            row = self.users.forget(name)
+            if row is not None:
+                self._user_sum_k -= self.network.E_user.detach()[row]
+                self.network.E_user.detach()[row] = 0
+                self.moments.forget("E_user", row)
+
+    def replay(self, value: bytes) -> None:
+        """Do again what a record of the lesson log says."""
+        lesson = lesson_of(value)
+        if isinstance(lesson, Forgotten):
+            self.forget(lesson)
+        else:
+            self.learn(lesson)
+
     def settle(self) -> None:
         """No interaction of the same time follows; lessons say so themselves (`ends_tie`)."""
         if self.blend is not None:
@@ -195,11 +213,11 @@ class Recommender:
         return torch.tensor(user_B), torch.tensor(item_B)
 
     def _place_user(self, name: str) -> int:
-        known = len(self.users)
+        rows, known = len(self.users), self.users.named
         placed = self.users.use(name)
         if placed.is_new:
             mean_k = (self._user_sum_k / max(1, known)).to(self.network.dtype)
-            if placed.row < known:
+            if placed.row < rows:
                 self._user_sum_k -= self.network.E_user.detach()[placed.row]
                 self.moments.forget("E_user", placed.row)
                 if self.blend is not None:
@@ -275,7 +293,7 @@ class Recommender:
         self._user_sum_k = self.network.E_user.detach().sum(dim=0, dtype=torch.float64)
 
     def _mean_user(self) -> Tensor:
-        return (self._user_sum_k / max(1, len(self.users))).to(self.network.dtype)
+        return (self._user_sum_k / max(1, self.users.named)).to(self.network.dtype)
 
     def _tensor(self, array: NDArray[np.floating]) -> Tensor:
         # Always a copy: torch aligns its memory, and matrix products on other alignments may differ in the last bit.

@@ -79,3 +79,7 @@ class Ranked(Advanced):
     scores_BI: Floats
     terms: Mapping[str, Floats] = field(default_factory=dict)
     "parts of the blend that sum to its scores, (B, I) each"
+
+    def without_scores(self) -> Advanced:
+        """What learning reads of it, without the scores, which are large."""
+        return Advanced(self.h_BH, self.C_BH, self.h_A_BH, self.attention, self.past)

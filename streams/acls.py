@@ -20,12 +20,14 @@ class Acl:
 
 
 def worker(settings: Settings) -> Iterator[Acl]:
-    """Of `crossnet worker`: inputs in, everything else out, rows and lessons back at a start."""
+    """Of `crossnet worker`: inputs in, everything else out, rows and lessons back at a start, old lessons deleted."""
     kafka = settings.kafka
     yield from _topics("Read", *settings.input_topics(), kafka.state, kafka.lessons, kafka.items)
     yield from _topics("Write", kafka.recommendations, kafka.dead_letters, kafka.state, kafka.lessons)
     yield from _topics("DescribeConfigs", *settings.input_topics(), *_outputs(settings))
+    yield Acl("topic", kafka.lessons, "Delete")
     yield Acl("group", kafka.group, "Read")
+    yield Acl("group", f"{kafka.group}-active", "Read")
     yield Acl("transactional-id", f"{kafka.group}-worker", "Write")
 
 

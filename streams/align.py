@@ -9,9 +9,9 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from streams.records import DeadLetter, Interaction, Post
+from streams.records import DeadLetter, Forget, Interaction, Post
 
-Held = Post | Interaction | DeadLetter
+Held = Post | Interaction | DeadLetter | Forget
 Partition = tuple[str, int]
 _Order = tuple[int, int, str, int, int]
 
@@ -87,7 +87,7 @@ class Aligner:
             heapq.heappush(self._heads, (_order(queue[0]), partition))
         else:
             self._waiting.add(partition)
-        if not isinstance(record, DeadLetter):
+        if not isinstance(record, DeadLetter | Forget):
             self.inversions += record.at < self._last_at
             self._last_at = max(self._last_at, record.at)
         return record
@@ -95,6 +95,6 @@ class Aligner:
 
 def _order(record: Held) -> _Order:
     source = record.source
-    # A dead letter has no time: it leaves as soon as it is at the head of its partition.
-    at = -1 if isinstance(record, DeadLetter) else record.at
+    # What has no time leaves as soon as it is at the head of its partition.
+    at = -1 if isinstance(record, DeadLetter | Forget) else record.at
     return (at, isinstance(record, Post), source.kafka_topic, source.partition, source.offset)

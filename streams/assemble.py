@@ -13,8 +13,9 @@ from pathlib import Path
 from model import ModelError, Recommender
 from streams.errors import ArtifactError
 from streams.line import Line
+from streams.rows import read_rows, write_rows
 from streams.settings import LineSettings, Settings
-from streams.state import Users, read_rows, write_rows
+from streams.state import Users
 from topics_svc import TopicError, TopicService
 
 _NO_TOPICS = "none"
@@ -46,7 +47,7 @@ def load(path: Path, settings: LineSettings) -> Artifact:
     _check_topics(path, topics, str(extra.get("topics")), settings.topics_distance)
     users = Users(recommender.config)
     for key, value in read_rows(path / "users.rows"):
-        users.load(key, value)
+        users.load_base(key, value)
     users.finish()
     return Artifact(name_of(recommender), recommender, topics, users)
 
@@ -91,5 +92,11 @@ def line_of(artifact: Artifact, settings: Settings) -> Line:
         raise ArtifactError(
             f"the artifact was trained on networks {', '.join(networks)}, the settings name {', '.join(settings.networks)}; "
             "use the artifact's own settings.toml or train again"
+        )
+    config = artifact.recommender.config
+    if settings.line.wave > min(config.users_cap, config.items_cap):
+        raise ArtifactError(
+            f"line.wave = {settings.line.wave} is more than the artifact's caps ({config.users_cap} users, {config.items_cap} items), "
+            "so two names of one lesson would share a row; set it lower or train with larger caps"
         )
     return Line(artifact.recommender, artifact.topics, settings.line, artifact.users)

@@ -10,6 +10,7 @@ import base64
 import os
 import re
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -58,6 +59,8 @@ auto.create.topics.enable=false
 log.retention.ms=-1
 # The default of 128 MB is a quarter of the heap.
 log.cleaner.dedupe.buffer.size=33554432
+# Compaction looks for work more often than every 15 s.
+log.cleaner.backoff.ms=2000
 """
 
 
@@ -115,6 +118,13 @@ class Broker:
     def down(self) -> bool:
         """Stop the broker of this folder; False when none ran. An external broker is left alone."""
         return self._pid_file.stop(_DOWN_SECONDS)
+
+    def kill(self) -> None:
+        """End it at once, without a clean stop, to see what that does."""
+        running = self._running()
+        if running is not None:
+            os.kill(running[0], signal.SIGKILL)
+            within(_DOWN_SECONDS, lambda: self._running() is None)
 
     @property
     def _log(self) -> Path:

@@ -5,18 +5,20 @@ fences an old one that had only been frozen.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
 
 from streams.align import Partition
 from streams.connection import named, options
 from streams.errors import BrokerError
+from streams.faults import point
 from streams.records import DeadLetter, Recommendation
+from streams.rows import Change
 from streams.settings import Settings
-from streams.state import Row
 
 _MAX_REQUEST_BYTES = 16 * 2**20  # a lesson of a large wave; an input of 1 MB plus the headers of its dead letter
 
@@ -29,10 +31,15 @@ class FencedError(BrokerError):
 class Batch:
     """What one commit writes; `offsets` are the next ones to read."""
 
-    rows: Sequence[Row]
+    rows: Sequence[Change]
     lessons: Sequence[bytes]
     dead_letters: Sequence[DeadLetter]
     offsets: Mapping[Partition, int]
+    forgotten: Sequence[str] = ()
+    "users whose lists are deleted"
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.lessons or self.dead_letters or self.offsets or self.forgotten)
 
 
 class Writer:
@@ -44,6 +51,7 @@ class Writer:
         self._lists: AIOKafkaProducer | None = None
         self._transactions: AIOKafkaProducer | None = None
         self._sent: list[asyncio.Future[object]] = []
+        self._offsets: dict[Partition, int] = {}  # of the last commit that had some
 
     async def start(self) -> None:
         """Connect both producers; whoever held the transactional id before is fenced from here on."""
@@ -72,20 +80,34 @@ class Writer:
 
     async def commit(self, batch: Batch) -> int | None:
         """Flush the lists, then write the batch as one transaction; gives the offset after its last lesson."""
+        point("lists.before")
         sent, self._sent = self._sent, []
         if sent:
             await asyncio.gather(*sent)
-        try:
+        point("lists.after")
+        with self._fenced():
             return await self._transaction(batch)
-        except ProducerFenced as error:
+
+    async def prove(self) -> None:
+        """Write the offsets of the last commit once more: a worker that has been replaced meanwhile learns it so."""
+        with self._fenced():
+            await self._transaction(Batch((), (), (), self._offsets))
+
+    @contextmanager
+    def _fenced(self) -> Iterator[None]:
+        try:
+            yield
+        except (ProducerFenced, InvalidProducerEpoch) as error:
             raise FencedError(
-                f"another worker of group {self._kafka.group!r} has taken over; this one stops (run one worker per group)"
+                f"another worker of group {self._kafka.group!r} has taken over, or this one stood still longer than Kafka waits; "
+                "it stops, and what it had not committed will be read again"
             ) from error
 
     async def _transaction(self, batch: Batch) -> int | None:
         producer = self._transactions
         assert producer is not None  # noqa: S101 - start() has been awaited
         lessons = []
+        point("transaction.before")
         async with producer.transaction():
             for key, value in batch.rows:
                 await producer.send(self._kafka.state, value, key=key, headers=self._headers)
@@ -95,9 +117,14 @@ class Writer:
                 await producer.send(
                     self._kafka.dead_letters, letter.value, key=letter.key, headers=_dead_letter_headers(letter)
                 )
+            for user in batch.forgotten:
+                await producer.send(self._kafka.recommendations, None, key=user.encode())
             offsets = {TopicPartition(*partition): offset for partition, offset in batch.offsets.items()}
             if offsets:
                 await producer.send_offsets_to_transaction(offsets, self._kafka.group)
+            point("transaction.inside")
+        point("transaction.after")
+        self._offsets = dict(batch.offsets) or self._offsets
         return (await lessons[-1]).offset + 1 if lessons else None
 
 

@@ -11,6 +11,7 @@ No Kafka, no clock and no threads in it. The worker, replay from files and train
 `recommend` touch no user, so they may run in another thread while the next wave is gathered.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,11 +19,26 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from model import PAST_ITEMS, Lesson, Memory, ModelConfig, Ranked, Recommender, Step, Wave, make_step, rank_of, topic_counts
+from model import (
+    PAST_ITEMS,
+    Advanced,
+    Forgotten,
+    Lesson,
+    Memory,
+    ModelConfig,
+    Ranked,
+    Recommender,
+    Step,
+    Wave,
+    make_step,
+    rank_of,
+    topic_counts,
+)
 from streams.lists import Listing, Request, recommendation, summary
 from streams.records import Interaction, Item, Last, Post, Recommendation, Source
+from streams.rows import User
 from streams.settings import LineSettings
-from streams.state import User, Users
+from streams.state import Users
 from streams.windows import Window
 from topics_svc import TopicService
 
@@ -41,7 +57,7 @@ class Taken:
     rank_popularity: int | None = None
 
 
-Ranking = tuple[tuple[Taken, ...], Wave, Ranked]
+Ranking = tuple[tuple[Taken, ...], Wave, Advanced]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +97,21 @@ class Line:
         return len(self.wave) >= self.settings.wave or record.user in self.wave or (bool(self.tie) and self.ends_tie(record))
 
     def ends_tie(self, record: Post | Interaction) -> bool:
-        """Whether no further interaction of the same time can come: interactions precede posts."""
-        return isinstance(record, Post) or record.at != self.last_at
+        """Whether no further interaction of the same time can come (interactions precede posts), or too many have come already."""
+        if isinstance(record, Post) or record.at != self.last_at:
+            return True
+        cut = sum(len(taken) for taken, _, _ in self.tie) >= self.settings.tie_limit
+        self.counts["cut_ties"] += cut
+        return cut
+
+    def skips(self, record: Post | Interaction) -> bool:
+        """Whether a record of this id has been taken from its user lately: it is counted, and must not be gathered again."""
+        if record.id is None:
+            return False
+        user = self.users.get(record.user)
+        repeated = user is not None and _fingerprint(record) in user.seen
+        self.counts["repeated_records"] += repeated
+        return repeated
 
     @property
     def settled(self) -> bool:
@@ -92,14 +121,19 @@ class Line:
     def gather(self, record: Post | Interaction) -> None:
         """Take one record in event-time order."""
         self.gathered += 1
+        user = self.users[record.user]
         if isinstance(record, Post):
-            self._gather_post(record)
+            self._gather_post(record, user)
+            self.users.posted(record.user)
         else:
-            self.wave[record.user] = self._gather_interaction(record)
+            self.wave[record.user] = self._gather_interaction(record, user)
             self.last_at = record.at
+            self.users.acted(record.user)
+        user.touched_at = max(user.touched_at, record.at)
+        if record.id is not None:
+            user.seen = [*user.seen, _fingerprint(record)][-self.settings.ids_kept :]
 
-    def _gather_post(self, post: Post) -> None:
-        user = self.users[post.user]
+    def _gather_post(self, post: Post, user: User) -> None:
         late = user.last_at is not None and post.at < user.last_at
         self.counts["late_posts"] += late
         if late and self.settings.late_posts == "drop":
@@ -110,7 +144,6 @@ class Line:
             user.window.add_first(post.at, network, counts_K, self.settings.first_window_days)
         else:
             user.window.add(network, counts_K)
-        self.users.posted(post.user)
         # A user of the wave gets his list after his interaction has been ranked; until then his memory is the old one.
         if post.user not in self.wave and self._list_is_due(user, post.at):
             user.listed_at = post.at
@@ -131,8 +164,7 @@ class Line:
         refresh_ms = self.settings.refresh_seconds * 1000
         return self.publishes and refresh_ms > 0 and (user.listed_at is None or at - user.listed_at > refresh_ms)
 
-    def _gather_interaction(self, interaction: Interaction) -> Taken:
-        user = self.users[interaction.user]
+    def _gather_interaction(self, interaction: Interaction, user: User) -> Taken:
         gap_seconds = _gap_seconds(user, interaction.at)
         self.counts["late_interactions"] += user.last_at is not None and interaction.at < user.last_at
         window = user.window.merged(interaction.at, self.settings.first_window_days)
@@ -168,7 +200,8 @@ class Line:
     def advance(self, wave: Wave, ranked: Ranked) -> list[Taken]:
         """Note the rank of each item taken, move the users' memories on; the wave waits for the end of its tie."""
         done = [self._advance(row, taken, ranked) for row, taken in enumerate(self.wave.values())]
-        self.tie.append((tuple(done), wave, ranked))
+        # Of what was ranked, learning reads only what attention has read: scores of a long tie would fill the memory.
+        self.tie.append((tuple(done), wave, ranked.without_scores()))
         self.wave = {}
         return done
 
@@ -179,7 +212,7 @@ class Line:
             taken = self._ranked(taken, user, ranked.scores_BI[row])
         user.memory = ranked.advanced(row, taken.step, user.memory)
         if interaction.item not in user.owned:
-            user.owned.append(interaction.item)
+            user.owned = [*user.owned, interaction.item][-self.settings.owned_kept :]
         self.users.acted(interaction.user)
         return taken
 
@@ -228,11 +261,20 @@ class Line:
         self.recommender.settle()
         return learned
 
+    def forget(self, name: str) -> Forgotten:
+        """Forget a user, when nothing is under way: his state and his row in the weights. The lesson takes the row away again."""
+        self.users.remove(name)
+        lesson = Forgotten((name,))
+        self.recommender.forget(lesson)
+        return lesson
+
     # ---- recommend ----
 
     def take_asked(self) -> list[Request]:
         """The lists that posts have made due, to be ranked before anything else is learned."""
         asked, self.asked, self.gathered = self.asked, [], 0
+        if not self.tie:  # whose users are still to be listed
+            self.counts["evicted_users"] += self.users.evict(self.settings.users_limit, keep=self.wave)
         return asked
 
     def requests(self) -> list[Request]:
@@ -266,6 +308,8 @@ class Line:
     def listed(self, lists: Iterable[Recommendation]) -> None:
         """Remember what the users were shown, for the rank of what they do next."""
         for one in lists:
+            if one.user not in self.users:
+                continue
             self.users[one.user].listed = tuple(entry["item"] for entry in one.items)
             self.users.acted(one.user)
 
@@ -312,10 +356,18 @@ def flush(line: Line, *, ends_tie: bool) -> Output:
 def drive(line: Line, records: Iterable[Post | Interaction]) -> Iterator[Output]:
     """Run records in event-time order through the line, to the end."""
     for record in records:
+        if line.skips(record):
+            continue
         if line.closes_before(record):
             yield flush(line, ends_tie=line.ends_tie(record))
         line.gather(record)
     yield flush(line, ends_tie=True)
+
+
+def _fingerprint(record: Post | Interaction) -> int:
+    """Of an id and the Kafka topic whose senders gave it; two of a user's few latest ids do not share one by chance."""
+    said = f"{record.source.kafka_topic}\0{record.id}".encode()
+    return int.from_bytes(hashlib.blake2b(said, digest_size=8).digest(), "little")
 
 
 def _gap_seconds(user: User, at: int) -> float | None:

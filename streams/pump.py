@@ -6,18 +6,20 @@ Torch runs in one thread beside the event loop: while a tie is learned there, th
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from streams.align import Aligner, Partition
+from streams.align import Aligner, Held, Partition
 from streams.commit import Batch
+from streams.faults import point
 from streams.line import Learned, Line, Ranking
 from streams.lists import Request
 from streams.logs import about
-from streams.records import DeadLetter, Interaction, Post, Recommendation, Source
+from streams.records import DeadLetter, Forget, Interaction, Post, Recommendation, Source
 from streams.settings import Settings
 from streams.telemetry import Telemetry
 
@@ -34,14 +36,23 @@ class Log(Protocol):
     async def commit(self, batch: Batch) -> int | None:
         """Write a batch as one transaction; the offset after its last lesson."""
 
+    async def prove(self) -> None:
+        """Raise FencedError when another worker has taken over."""
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+
+class Origin(Protocol):
     """A record as it came from Kafka; `ack` is called once it has been committed."""
 
-    key: bytes | None
-    value: bytes | None
-    ack: Callable[[], None]
+    @property
+    def key(self) -> bytes | None:
+        """As sent."""
+
+    @property
+    def value(self) -> bytes | None:
+        """As sent."""
+
+    def ack(self) -> object:
+        """Faust need not wait for it any more."""
 
 
 @dataclass(slots=True)
@@ -50,8 +61,9 @@ class _Uncommitted:
 
     lessons: list[bytes] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
     offsets: dict[Partition, int] = field(default_factory=dict)
-    acks: list[Callable[[], None]] = field(default_factory=list)
+    taken: list[Origin] = field(default_factory=list)
 
 
 class Pump:
@@ -61,21 +73,28 @@ class Pump:
         self.aligner = Aligner(settings.worker.align_limit)
         self.line = line
         self.committed_lessons: int | None = None  # the offset after the last lesson in Kafka
+        self.loss = 0.0  # of the last wave
         self._log, self._settings, self._telemetry = log, settings, telemetry
         self._torch = ThreadPoolExecutor(1, "torch")
         self._lock = asyncio.Lock()
         self._learning: asyncio.Future[tuple[list[Learned], list[Recommendation]]] | None = None
         self._since = _Uncommitted()
-        self._origins: dict[Source, Origin] = {}
+        self._origins: dict[Partition, deque[Origin]] = {}  # of what the aligner holds, in the same order
         self._read_at: dict[Source, float] = {}
         self._committed_at = time.monotonic()
         self._stopped = False
+        self._went_at = time.monotonic()
         self._settled_at = self._latest = 0.0  # 0 = nothing to wait for
         self.on_commit: Callable[[], Awaitable[None]] | None = None
 
-    def put(self, record: Post | Interaction | DeadLetter, origin: Origin) -> None:
+    def assign(self, partitions: Iterable[Partition]) -> None:
+        """Read these partitions and no others; what is held of those that stay is kept."""
+        self._origins = {partition: self._origins.get(partition, deque()) for partition in partitions}
+        self.aligner.assign(self._origins)
+
+    def put(self, record: Held, origin: Origin) -> None:
         """Take one record as it was read; `go_on` moves it along."""
-        self._origins[record.source] = origin
+        self._origins[record.source.kafka_topic, record.source.partition].append(origin)
         if isinstance(record, Interaction):
             self._read_at[record.source] = time.monotonic()
         self._settle(time.monotonic())
@@ -92,7 +111,7 @@ class Pump:
     @property
     def uncommitted(self) -> int:
         """Records read but not committed yet."""
-        return len(self._origins) + len(self._since.acks)
+        return self.aligner.held + len(self._since.taken)
 
     async def go_on(self) -> None:
         """Release what can be, learn and commit what is due."""
@@ -109,7 +128,15 @@ class Pump:
             self._stopped = True
             self._torch.shutdown()
 
+    async def _prove_when_late(self) -> None:
+        """After a freeze longer than Kafka's patience somebody else may be at work: nothing may be sent any more then."""
+        now = time.monotonic()
+        if now - self._went_at > self._settings.worker.session_timeout_ms / 1000:
+            await self._log.prove()
+        self._went_at = now
+
     async def _pump(self) -> None:
+        await self._prove_when_late()
         if time.monotonic() < self._settled_at:
             return
         self._settled_at = 0.0
@@ -120,32 +147,44 @@ class Pump:
 
     async def _release(self) -> None:
         for record in self.aligner.release():
+            source = record.source
+            origin = self._origins[source.kafka_topic, source.partition].popleft()
             if isinstance(record, DeadLetter):
-                self._since.dead_letters.append(record)
-                self._telemetry.dead_letters.labels(record.reason).inc()
-            else:
+                self._refuse(record)
+            elif isinstance(record, Forget):
+                await self._forget(record.user)
+            elif not self.line.skips(record):
                 if self.line.closes_before(record):
                     await self._flush(ends_tie=self.line.ends_tie(record))
                     await self._commit_when_due()
-                self._gather(record)
-            self._note(record.source)
+                self._gather(record, origin)
+            self._since.offsets[source.kafka_topic, source.partition] = source.offset + 1
+            self._since.taken.append(origin)
         if self.aligner.drained:
             await self._flush(ends_tie=True)
         await self._commit_when_due()
 
-    def _gather(self, record: Post | Interaction) -> None:
+    def _gather(self, record: Post | Interaction, origin: Origin) -> None:
         try:
             self.line.gather(record)
         except Exception as error:
-            origin = self._origins[record.source]
             _logger.exception("record %s cannot be gathered", record.source, extra=about(record))
-            letter = DeadLetter(origin.key, origin.value, "internal", f"{type(error).__name__}: {error}", record.source)
-            self._since.dead_letters.append(letter)
-            self._telemetry.dead_letters.labels("internal").inc()
+            self._refuse(DeadLetter(origin.key, origin.value, "internal", f"{type(error).__name__}: {error}", record.source))
+        else:
+            self._telemetry.processed.inc()
 
-    def _note(self, source: Source) -> None:
-        self._since.offsets[source.kafka_topic, source.partition] = source.offset + 1
-        self._since.acks.append(self._origins.pop(source).ack)
+    def _refuse(self, letter: DeadLetter) -> None:
+        self._since.dead_letters.append(letter)
+        self._telemetry.dead_letters.labels(letter.reason).inc()
+
+    async def _forget(self, user: str) -> None:
+        """Once nothing is under way, so that the lesson stands where the user's last one has been learned."""
+        await self._flush(ends_tie=True)
+        await self._learned()
+        lesson = await self._in_torch("forget", lambda: self.line.forget(user))
+        self._since.lessons.append(lesson.to_bytes())
+        self._since.forgotten.append(user)
+        self._telemetry.forgotten.inc()
 
     async def _flush(self, *, ends_tie: bool) -> None:
         """What `line.flush` does, with the learning left running."""
@@ -176,11 +215,14 @@ class Pump:
             return
         learned, lists = await self._learning
         self._learning = None
+        point("learn.after")
         self._since.lessons += [one.lesson.to_bytes() for one in learned]
         self._telemetry.learned(learned)
+        self.loss = learned[-1].loss if learned else self.loss
         await self._send(lists)
 
     async def _send(self, lists: list[Recommendation]) -> None:
+        await self._prove_when_late()
         self.line.listed(lists)
         await self._log.publish(lists)
         self._telemetry.listed(lists)
@@ -195,30 +237,35 @@ class Pump:
         if not self.line.settled or not (self._since.offsets or self._learning):
             return
         late = time.monotonic() - self._committed_at > self._settings.worker.commit_ms / 1000
-        if late or len(self._since.acks) >= self._settings.worker.commit_events:
+        if late or len(self._since.taken) >= self._settings.worker.commit_events:
             await self._commit()
 
     async def _commit(self) -> None:
         """One transaction with all that was done since the last one, then the acknowledgements."""
         await self._learned()
         since, self._since = self._since, _Uncommitted()
-        batch = Batch(self.line.users.take_dirty(), since.lessons, since.dead_letters, since.offsets)
-        if batch.rows or batch.lessons or batch.dead_letters or batch.offsets:
+        batch = Batch(self.line.users.take_dirty(), since.lessons, since.dead_letters, since.offsets, since.forgotten)
+        if batch:
             with self._timed("commit"):
                 self.committed_lessons = await self._log.commit(batch) or self.committed_lessons
             self._telemetry.commits.inc()
-        for ack in since.acks:
-            ack()
+        for origin in since.taken:
+            origin.ack()
+        point("ack.after")
         self._committed_at = time.monotonic()
         if self.on_commit is not None:
             await self.on_commit()
+
+    async def in_torch(self, work: Callable[[], _T]) -> _T:
+        """Run in the one thread that reads and changes the weights."""
+        return await asyncio.get_running_loop().run_in_executor(self._torch, work)
 
     async def _in_torch(self, stage: str, work: Callable[[], _T]) -> _T:
         def timed() -> _T:
             with self._timed(stage):
                 return work()
 
-        return await asyncio.get_running_loop().run_in_executor(self._torch, timed)
+        return await self.in_torch(timed)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

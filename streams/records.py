@@ -49,6 +49,8 @@ class Post:
     at: int
     text: str
     source: Source
+    id: str | None = None
+    "the sender's own, by which a record sent twice is known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Interaction:
     item: str
     at: int
     source: Source
+    id: str | None = None
+    "the sender's own, by which a record sent twice is known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,14 @@ class Item:
     title: str = ""
     text: str = ""
     retired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """A user is to be forgotten: a record of an input Kafka topic with his name as key and no value."""
+
+    user: str
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +115,7 @@ def encode(value: object) -> bytes:
 def post(fields: dict[str, Any], network: str, source: Source, timestamp_ms: int) -> Post:
     """A Post from decoded fields; `timestamp_ms` is the record's own, for a missing `at` and the check of the future."""
     return Post(
-        _identity(fields, "user"), network, _at(fields, timestamp_ms), _text(fields, "text", required=True), source
+        _identity(fields, "user"), network, _at(fields, timestamp_ms), _text(fields, "text", required=True), source, _id(fields)
     )
 
 
@@ -111,7 +123,7 @@ def interaction(fields: dict[str, Any], source: Source, timestamp_ms: int) -> In
     """An Interaction from decoded fields; optional title and text are checked too, so that a wrong one is not half used."""
     _text(fields, "title", required=False)
     _text(fields, "text", required=False)
-    return Interaction(_identity(fields, "user"), _identity(fields, "item"), _at(fields, timestamp_ms), source)
+    return Interaction(_identity(fields, "user"), _identity(fields, "item"), _at(fields, timestamp_ms), source, _id(fields))
 
 
 def item(fields: dict[str, Any]) -> Item:
@@ -132,6 +144,16 @@ def _identity(fields: dict[str, Any], name: str) -> str:
     if not 1 <= len(value.encode()) <= MAX_ID_BYTES:
         raise InvalidRecord("bad-id", f"{name} has {len(value.encode())} bytes; 1 to {MAX_ID_BYTES} are allowed")
     return value
+
+
+def _id(fields: dict[str, Any]) -> str | None:
+    """The optional id; many senders number their records, so a whole number is an id too."""
+    value = fields.get("id")
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _identity(fields, "id")
 
 
 def _text(fields: dict[str, Any], name: str, *, required: bool) -> str:
@@ -199,6 +221,17 @@ class Recommendation:
     def to_json(self) -> bytes:
         """The value of the Kafka record."""
         return encode(self)
+
+
+def forget(key: bytes | None, source: Source) -> Forget:
+    """What a record without a value says: its key names a user to be forgotten. Raises InvalidRecord."""
+    if key is None:
+        raise InvalidRecord("empty", "neither key nor value; send a JSON object, or a user as key to forget him")
+    try:
+        user = key.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRecord("bad-id", f"the key of a record without a value is not UTF-8: {error}") from error
+    return Forget(_identity({"user": user}, "user"), source)
 
 
 def parse(value: bytes | None, network: str | None, source: Source, timestamp_ms: int) -> Post | Interaction:

@@ -36,9 +36,10 @@ def offline(line: Line, parts: list[Part], settings: Settings, watch: Callable[[
 
 def value_of(record: Post | Interaction) -> bytes:
     """A record as the value of its Kafka record."""
+    own = {} if record.id is None else {"id": record.id}
     if isinstance(record, Post):
-        return orjson.dumps({"user": record.user, "at": record.at, "text": record.text})
-    return orjson.dumps({"user": record.user, "item": record.item, "at": record.at})
+        return orjson.dumps({"user": record.user, "at": record.at, "text": record.text, **own})
+    return orjson.dumps({"user": record.user, "item": record.item, "at": record.at, **own})
 
 
 def at_rate(rate: float) -> Pace:

@@ -85,6 +85,14 @@ class LineSettings(BaseModel):
     "how far back the first window of a user reaches"
     late_posts: str = Field(default="include", pattern="^(include|drop)$")
     "what becomes of a post older than its user's last interaction"
+    users_limit: int = Field(default=200_000, ge=1)
+    "users kept; beyond it those seen least lately are forgotten, and start anew when they return"
+    owned_kept: int = Field(default=2_000, ge=1)
+    "items of a user that are never recommended to him again: his latest so many"
+    ids_kept: int = Field(default=64, ge=1)
+    "ids of a user's latest records, by which a record sent twice is known"
+    tie_limit: int = Field(default=10_000, ge=1)
+    "interactions of one time that wait for each other before any is learned; beyond it they are learned all the same, and counted"
     topics_distance: float = Field(default=0.3, ge=0, le=1)
     "refitted topics are refused when they moved farther than this from those the model was trained on"
 
@@ -112,7 +120,7 @@ class WorkerSettings(BaseModel):
     "older ones are deleted"
     session_timeout_ms: int = Field(default=10_000, ge=1_000)
     "Kafka declares a silent worker dead after so long"
-    stop_seconds: float = Field(default=15.0, gt=0)
+    stop_seconds: float = Field(default=9.0, gt=0)
     "a stop that takes longer ends with a non-zero exit"
     threads: int = Field(default=2, ge=1, le=256)
     "torch threads"

@@ -1,57 +1,52 @@
-"""The state of the users: in memory as decoded rows, on Kafka and in an artifact as binary ones (DESIGN section 7).
+"""The users in memory, and which of their rows are newer than the last commit (DESIGN section 7).
 
-Three kinds of row, told apart by the first byte of the key, so that each change rewrites little:
-
-    u<user>         last interaction, list, owned items, h, C        changes with an interaction
-    w<user>         open window, running topic counts, last list     changes with a post too
-    s<slot><user>   one past step (x sparse, h in float16)           a ring of the last L
-
-Legend: N networks, K topics, M = N*K, H hidden, L past steps.
+A user is kept as his rows until somebody asks for him: a start need not decode a hundred thousand users, and those who stay away
+take little memory. The one touched least lately comes first, and leaves first when there are too many.
 """
 
-import hashlib
-import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+import logging
+from collections.abc import Container, Iterator
+from itertools import islice
 
-import numpy as np
-import orjson
-from numpy.typing import NDArray
-
-from model import Memory, ModelConfig
+from model import ModelConfig
 from streams.errors import ArtifactError
-from streams.windows import Window
+from streams.rows import (
+    GONE,
+    STEP,
+    USER,
+    WINDOW,
+    Change,
+    Packed,
+    Row,
+    User,
+    gone_key,
+    gone_value,
+    is_whole,
+    kind_of,
+    name_of,
+    touched_at,
+    unpacked,
+    user_rows,
+    window_row,
+)
 
-_VERSION = 1
-_SIZES = struct.Struct("<II")
-Row = tuple[bytes, bytes]
-
-
-@dataclass(slots=True)
-class User:
-    """Everything the line knows of one user."""
-
-    memory: Memory
-    window: Window
-    counts_NK: NDArray[np.float32]
-    last_at: int | None = None
-    owned: list[str] = field(default_factory=list)
-    listed: tuple[str, ...] | None = None
-    listed_at: int | None = None
-    rowed_steps: int = 0  # steps that have their row already
+_logger = logging.getLogger(__name__)
 
 
 class Users:
-    """All users, and which of their rows are newer than the last commit."""
+    """All users by name."""
 
     def __init__(self, config: ModelConfig) -> None:
         self._config = config
-        self._users: dict[str, User] = {}
+        self._users: dict[str, User | Packed] = {}
         self._dirty_users: set[str] = set()
         self._dirty_windows: set[str] = set()
-        self._loaded_steps: dict[str, dict[int, bytes]] = {}
+        self._deleted: list[Change] = []
+        self._based: set[str] = set()  # of the artifact: without a word about them they would be back after a restart
+        self._over: dict[str, Packed] = {}  # while rows are loaded: those that go over the artifact's,
+        self._gone: set[bytes] = set()  # and what they say of who is gone and which are broken
+        self._broken: set[bytes] = set()
+        self.broken_rows = 0
 
     def __len__(self) -> int:
         return len(self._users)
@@ -59,173 +54,124 @@ class Users:
     def __iter__(self) -> Iterator[str]:
         return iter(self._users)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._users
+
     def __getitem__(self, name: str) -> User:
         """The user, made when he is new."""
         user = self._users.get(name)
-        if user is None:
-            networks, topics = len(self._config.networks), self._config.topics
-            user = User(Memory.empty(self._config), Window.empty(networks, topics), np.zeros((networks, topics), np.float32))
+        if not isinstance(user, User):
+            user = User.empty(self._config) if user is None else unpacked(user, self._config)
             self._users[name] = user
         return user
+
+    def get(self, name: str) -> User | None:
+        """The user, None when there is no such one."""
+        return self[name] if name in self._users else None
+
+    # ---- changes ----
 
     def posted(self, name: str) -> None:
         """The user's window has changed."""
         self._dirty_windows.add(name)
+        self._users[name] = self._users.pop(name)  # to the end: touched latest
 
     def acted(self, name: str) -> None:
         """The user's window, memory, list or owned items have changed."""
-        self._dirty_windows.add(name)
         self._dirty_users.add(name)
+        self.posted(name)
 
-    def take_dirty(self) -> list[Row]:
-        """Every changed row once; they count as written from now on."""
-        rows = [(b"w" + name.encode(), _window_row(self._users[name])) for name in sorted(self._dirty_windows)]
+    def remove(self, name: str) -> None:
+        """Forget a user: his rows are deleted with the next commit."""
+        found = self._users.pop(name, None)
+        if found is None:
+            return
+        key = name.encode()
+        if isinstance(found, User):
+            steps = range(min(found.memory.steps, self._config.past))
+            kinds = [USER, WINDOW, *(STEP + bytes([slot]) for slot in steps)]
+        else:
+            kinds = list(found)
+        self._deleted += [(kind + key, None) for kind in kinds]
+        if name in self._based:
+            self._based.discard(name)
+            self._deleted.append((gone_key(name), gone_value()))
+        self._dirty_users.discard(name)
+        self._dirty_windows.discard(name)
+
+    def evict(self, limit: int, keep: Container[str]) -> int:
+        """Remove those touched least lately beyond `limit`, but none of `keep`; gives how many."""
+        stalest = (name for name in self._users if name not in keep)
+        leaving = list(islice(stalest, max(0, len(self._users) - limit)))
+        for name in leaving:
+            self.remove(name)
+        return len(leaving)
+
+    def take_dirty(self) -> list[Change]:
+        """Every changed row once, and those to delete; they count as written from now on."""
+        rows, self._deleted = self._deleted, []
+        rows += [window_row(name, self[name]) for name in sorted(self._dirty_windows)]
         for name in sorted(self._dirty_users):
-            rows += self._user_rows(name)
+            rows += user_rows(name, self[name], self._config)
         self._dirty_users.clear()
         self._dirty_windows.clear()
         return rows
 
     def all_rows(self) -> Iterator[Row]:
         """Every row of every user, for an artifact."""
-        for name, user in self._users.items():
+        for name in list(self._users):
+            user = self[name]
             user.rowed_steps = 0
-            yield b"w" + name.encode(), _window_row(user)
-            yield from self._user_rows(name)
+            yield window_row(name, user)
+            yield from user_rows(name, user, self._config)
 
-    def _user_rows(self, name: str) -> list[Row]:
-        user, key = self._users[name], name.encode()
-        rows = [(b"u" + key, _user_row(user))]
-        memory, past = user.memory, len(user.memory.past_x)
-        for back in range(min(past, memory.steps - user.rowed_steps), 0, -1):
-            number = memory.steps - back
-            slot = bytes([number % self._config.past])
-            rows.append((b"s" + slot + key, _step_row(number, memory.past_x[past - back], memory.past_h[past - back])))
-        user.rowed_steps = memory.steps
-        return rows
+    # ---- stored rows ----
 
-    def load(self, key: bytes, value: bytes) -> None:
-        """Take one stored row; `finish` must follow the last one. Raises ArtifactError on a row that cannot be read."""
-        try:
-            self._load(key, value)
-        except (ValueError, KeyError, IndexError, struct.error) as error:
-            raise ArtifactError(f"state row {key!r} cannot be read ({error}); restore it or start with a fresh group") from error
+    def load_base(self, key: bytes, value: bytes) -> None:
+        """Take a row of the artifact; those of `load` go over it. Raises ArtifactError on one that cannot be read."""
+        if not is_whole(key, value):
+            raise ArtifactError(f"row {key!r} of the artifact cannot be read; train again")
+        name = name_of(key)
+        self._based.add(name)
+        self._rows_of(name)[kind_of(key)] = value
 
-    def _load(self, key: bytes, value: bytes) -> None:
-        if value[0] != _VERSION:
-            raise ValueError(f"row version {value[0]}, known is {_VERSION}")
-        if key[:1] == b"s":
-            number = int.from_bytes(value[1:5], "little")
-            self._loaded_steps.setdefault(key[2:].decode(), {})[number] = value
-        elif key[:1] == b"w":
-            _read_window(self[key[1:].decode()], value)
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """Take a stored row or its deletion, in the order written; `finish` must follow the last one."""
+        self._broken.discard(key)
+        if value is not None and not is_whole(key, value):
+            self._broken.add(key)
+        elif key[:1] == GONE:
+            self._gone.add(key)
+        elif value is not None:
+            self._over.setdefault(name_of(key), {})[kind_of(key)] = value
         else:
-            self._load_user(self[key[1:].decode()], value)
-
-    def _load_user(self, user: User, value: bytes) -> None:
-        fields, body = _unpack(value)
-        hidden = self._config.hidden
-        h_H = np.frombuffer(body, np.float16, hidden).astype(np.float32)
-        C_H = np.frombuffer(body, np.float32, hidden, 2 * hidden).copy()
-        # The past stays that of the artifact until `finish` lays the loaded steps over it; a log may hold a row many times.
-        user.memory = Memory(h_H, C_H, user.memory.past_x, user.memory.past_h, fields["steps"])
-        user.last_at, user.owned = fields["last_at"], fields["owned"]
-        user.listed = None if fields["listed"] is None else tuple(fields["listed"])
+            self._over.get(name_of(key), {}).pop(kind_of(key), None)
 
     def finish(self) -> None:
-        """Join the loaded steps to their users' memories."""
-        for name, loaded in self._loaded_steps.items():
-            user = self[name]
-            memory, steps = user.memory, user.memory.steps
-            # Steps up to `rowed_steps` are those of the artifact: only `finish` moves that mark while rows are loaded.
-            known = {user.rowed_steps - back: -back for back in range(1, len(memory.past_x) + 1)}
-            past = []
-            for number in range(max(0, steps - self._config.past), steps):
-                if number in loaded:
-                    past.append(_read_step(loaded[number], self._config))
-                else:
-                    past.append((memory.past_x[known[number]], memory.past_h[known[number]]))
-            past_x = np.array([x for x, _ in past], np.float16).reshape(len(past), -1)
-            past_h = np.array([h for _, h in past], np.float16).reshape(len(past), -1)
-            user.memory = Memory(memory.h_H, memory.C_H, past_x, past_h, steps)
-            user.rowed_steps = steps
-        self._loaded_steps.clear()
+        """Lay the stored rows over the artifact's, leave out who is gone, and put the one touched least lately first."""
+        if self._gone:
+            for name in [one for one in self._based if gone_key(one) in self._gone]:
+                self._based.discard(name)
+                del self._users[name]
+        for name, rows in self._over.items():
+            if rows:
+                self._rows_of(name).update(rows)
+        self._over.clear()
+        self._users = dict(sorted(self._users.items(), key=lambda one: touched_at(self._rows_of(one[0]))))
+        for key in sorted(self._broken):
+            self._mend(key)
+        self._broken.clear()
 
+    def _rows_of(self, name: str) -> Packed:
+        found = self._users.setdefault(name, {})
+        if isinstance(found, User):
+            raise TypeError(f"user {name!r} is in use already; rows are loaded first")
+        return found
 
-def _pack(fields: Mapping[str, object], *arrays: NDArray[np.generic]) -> bytes:
-    header = orjson.dumps(fields)
-    return b"".join([bytes([_VERSION]), len(header).to_bytes(4, "little"), header, *(array.tobytes() for array in arrays)])
-
-
-def _unpack(value: bytes) -> tuple[dict[str, Any], bytes]:
-    size = int.from_bytes(value[1:5], "little")
-    fields = orjson.loads(value[5 : 5 + size])
-    return fields, value[5 + size :]
-
-
-def _user_row(user: User) -> bytes:
-    fields = {"last_at": user.last_at, "owned": user.owned, "listed": user.listed, "steps": user.memory.steps}
-    return _pack(fields, user.memory.h_H.astype(np.float16), user.memory.C_H.astype(np.float32))
-
-
-def _window_row(user: User) -> bytes:
-    days = [[day, window.posts_N.tolist()] for day, window in user.window.days.items()]
-    fields = {"listed_at": user.listed_at, "posts": user.window.posts_N.tolist(), "days": days}
-    sums = [window.sums_NK for window in user.window.days.values()]
-    return _pack(fields, user.counts_NK, user.window.sums_NK, *sums)
-
-
-def _read_window(user: User, value: bytes) -> None:
-    fields, body = _unpack(value)
-    shape = user.counts_NK.shape
-    arrays = np.frombuffer(body, np.float32).reshape(2 + len(fields["days"]), *shape).copy()
-    user.counts_NK, user.listed_at = arrays[0], fields["listed_at"]
-    user.window = Window(arrays[1], np.array(fields["posts"], np.int32))
-    for (day, posts), sums_NK in zip(fields["days"], arrays[2:], strict=True):
-        user.window.days[day] = Window(sums_NK, np.array(posts, np.int32))
-
-
-def _step_row(number: int, x_M: NDArray[np.float16], h_H: NDArray[np.float16]) -> bytes:
-    (active,) = np.nonzero(x_M)
-    return b"".join([
-        bytes([_VERSION]), number.to_bytes(4, "little"), len(active).to_bytes(4, "little"),
-        active.astype("<u4").tobytes(), x_M[active].tobytes(), h_H.tobytes(),
-    ])
-
-
-def _read_step(value: bytes, config: ModelConfig) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
-    count = int.from_bytes(value[5:9], "little")
-    x_M = np.zeros(len(config.networks) * config.topics, np.float16)
-    active = np.frombuffer(value, "<u4", count, 9)
-    x_M[active] = np.frombuffer(value, np.float16, count, 9 + 4 * count)
-    return x_M, np.frombuffer(value, np.float16, config.hidden, 9 + 6 * count)
-
-
-def write_rows(path: Path, rows: Iterator[Row]) -> None:
-    """Write rows to a file with a checksum at its end, atomically."""
-    digest = hashlib.sha256()
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        for key, value in rows:
-            chunk = _SIZES.pack(len(key), len(value)) + key + value
-            digest.update(chunk)
-            file.write(chunk)
-        file.write(digest.digest())
-    partial.replace(path)
-
-
-def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a file; ArtifactError when it is missing, cut or altered."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise ArtifactError(f"no {path}; make the artifact with `crossnet train`") from error
-    body = memoryview(content)[:-32]
-    if hashlib.sha256(body).digest() != content[-32:]:
-        raise ArtifactError(f"{path} is cut or altered; restore it or train again")
-    position = 0
-    while position < len(body):
-        key_size, value_size = _SIZES.unpack_from(body, position)
-        start = position + _SIZES.size
-        yield bytes(body[start : start + key_size]), bytes(body[start + key_size : start + key_size + value_size])
-        position = start + key_size + value_size
+    def _mend(self, key: bytes) -> None:
+        self.broken_rows += 1
+        self._deleted.append((key, None))
+        if key[:1] != GONE:
+            name = name_of(key)
+            _logger.error("a %s row of the state is cut or altered; its user starts anew", key[:1].decode(), extra={"user": name})
+            self.remove(name)

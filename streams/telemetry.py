@@ -34,6 +34,9 @@ _LINE_COUNTS = {
     "unknown_items": "Interactions with items nobody had taken before.",
     "null_keys": "Records without a key.",
     "off_partition": "Records on another partition than their user's.",
+    "repeated_records": "Records skipped because their id had been seen lately.",
+    "evicted_users": "Users forgotten because there were too many.",
+    "cut_ties": "Times that interactions of one time were learned before all had been ranked.",
 }
 
 
@@ -54,6 +57,8 @@ class Telemetry:
         disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus_client leaves it untyped
         self.registry = registry = CollectorRegistry()
         self.records = Counter("crossnet_records", "Records read, by Kafka topic.", ["kafka_topic"], registry=registry)
+        self.processed = Counter("crossnet_processed_records", "Records that went through the line.", registry=registry)
+        self.forgotten = Counter("crossnet_forgotten_users", "Users forgotten because they asked.", registry=registry)
         self.dead_letters = Counter("crossnet_dead_letters", "Records that could not be used.", ["reason"], registry=registry)
         self.lists = Counter("crossnet_lists", "Lists sent, by what triggered them.", ["trigger"], registry=registry)
         self.latency = Histogram(
@@ -71,6 +76,12 @@ class Telemetry:
         self.lessons = Counter("crossnet_lessons", "Waves learned.", registry=registry)
         self.commits = Counter("crossnet_commits", "Transactions committed.", registry=registry)
         self.checkpoints = Counter("crossnet_checkpoints", "Checkpoints written.", registry=registry)
+        self.failed_checkpoints = Counter("crossnet_failed_checkpoints", "Checkpoints not written.", registry=registry)
+        self.broken_checkpoints = Gauge("crossnet_broken_checkpoints", "Checkpoints skipped at the start.", registry=registry)
+        self.broken_rows = Gauge("crossnet_broken_rows", "State rows found altered at the start.", registry=registry)
+        self.skipped = Gauge("crossnet_lost_records", "Records deleted by retention before they were read.", registry=registry)
+        self.log_lessons = Gauge("crossnet_log_lessons", "Lessons since the oldest kept checkpoint.", registry=registry)
+        self.standby = Gauge("crossnet_standby", "1 while another worker of the group is active.", registry=registry)
         self.users = Gauge("crossnet_users", "Users known.", registry=registry)
         self.items = Gauge("crossnet_items", "Items known.", registry=registry)
         self.held = Gauge("crossnet_held_records", "Records held back for event-time order.", registry=registry)

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from aiokafka import TopicPartition
 
-from model import CheckpointError, Lesson, Recommender, checkpoint
+from model import CheckpointError, Forgotten, Recommender, checkpoint, lesson_of
 from streams import restore, tail
 from streams.assemble import name_of
-from streams.connection import admin, consumer
+from streams.connection import admin
 from streams.errors import ArtifactError, BrokerError
 from streams.settings import Settings
 from streams.tally import Tally
@@ -149,20 +148,17 @@ class Learned:
 async def log(version: Version, artifact: str, settings: Settings) -> AsyncIterator[Learned]:
     """The lessons since a version, learned once more from it. BrokerError when Kafka has deleted some of them."""
     recommender, _ = Recommender.load(version.path)
-    begin = await _lessons_begin(settings)
+    begin, _ = await restore.lessons_range(settings)
     if begin > version.following:
         raise BrokerError(
             f"Kafka has deleted the lessons before {begin}, and version {version.name} ends at {version.following}; take a newer one"
         )
     async for record in restore.lessons(settings, artifact, version.following):
-        lesson = Lesson.from_bytes(record.value)
+        lesson = lesson_of(record.value)
+        if isinstance(lesson, Forgotten):
+            recommender.forget(lesson)
+            continue
         yield Learned(record.offset, record.timestamp, len(lesson.users), recommender.learn(lesson))
-
-
-async def _lessons_begin(settings: Settings) -> int:
-    place = TopicPartition(settings.kafka.lessons, 0)
-    async with consumer(settings.kafka) as client:
-        return int((await client.beginning_offsets([place]))[place])
 
 
 async def back_to(version: Version, artifact: Path, settings: Settings) -> Path:
@@ -172,7 +168,7 @@ async def back_to(version: Version, artifact: Path, settings: Settings) -> Path:
     """
     await _nobody_works(settings)
     cluster = await restore.cluster_id(settings)
-    end = await restore.lessons_end(settings)
+    _, end = await restore.lessons_range(settings)
     trained, _ = Recommender.load(artifact / "model")
     recommender, _ = Recommender.load(version.path)
     # Sorts after what there is of the same lesson, so that the next start takes it.

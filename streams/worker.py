@@ -1,14 +1,15 @@
 """The Faust worker: one agent over all input Kafka topics, everything else in `Pump` (DESIGN sections 8 and 11).
 
-Start: connect (which fences an older worker), restore users and lessons, then let Faust read from the committed offsets.
+Start: wait until no other worker is active, connect (which fences one that is only frozen), restore users and lessons, then let Faust
+read from the committed offsets.
 """
 
 import asyncio
 import logging
 import os
 import signal
-import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,12 @@ from streams.align import Partition
 from streams.checkpoint import Checkpoints
 from streams.commit import Batch, FencedError, Writer
 from streams.connection import named, password, tls
+from streams.errors import BrokerError
 from streams.folder import partition_of
-from streams.pump import Origin, Pump
-from streams.records import DeadLetter, Interaction, InvalidRecord, Post, Source, parse
+from streams.lease import Lease
+from streams.pump import Pump
+from streams.reader import Program, Transport
+from streams.records import DeadLetter, Forget, Interaction, InvalidRecord, Post, Source, forget, parse
 from streams.settings import KafkaSettings, Settings
 from streams.telemetry import Telemetry
 from streams.web import Web
@@ -35,22 +39,6 @@ _MARKER_SECONDS = 1.0  # a fetched record reaches the agent sooner, or others do
 _BATCH = 256  # records taken in before the line goes on, while more are waiting
 
 
-class _Faust(faust.Worker):
-    """Faust's worker, with a limit to how long a stop may take: a broker that does not answer must not keep it alive."""
-
-    stop_seconds: float
-
-    def _schedule_shutdown(self, number: signal.Signals) -> None:
-        timer = threading.Timer(self.stop_seconds, self._give_up)
-        timer.daemon = True
-        timer.start()
-        super()._schedule_shutdown(number)
-
-    def _give_up(self) -> None:
-        _logger.error("stop took longer than %.0f s; what was not committed will be read again", self.stop_seconds)
-        os._exit(1)
-
-
 class Worker:
     """One process's worker on one artifact."""
 
@@ -60,6 +48,7 @@ class Worker:
         self._artifact = assemble.load(path, settings.line)
         self._line = assemble.line_of(self._artifact, settings)
         self._writer = Writer(settings, self._artifact.name)
+        self._lease = Lease(settings)
         self._pump = Pump(self._line, self._writer, settings, self._telemetry)
         self._web = Web(settings.worker, self._exposition, self._not_ready)
         self._networks: dict[str, str | None] = {name: network for network, name in settings.networks.items()}
@@ -69,6 +58,7 @@ class Worker:
         self._markers: dict[Partition, int] = {}
         self._ticked_at = self._record_at = 0.0
         self._assigned = False
+        self._waits_for: str | None = None
         self._error: BaseException | None = None
         self._app = self._faust_app()
 
@@ -85,7 +75,7 @@ class Worker:
             self._next[partition] = message.offset + 1
             self._record_at = time.monotonic()
             try:
-                self._pump.put(self._record(message), Origin(message.key, message.value, event.ack))
+                self._pump.put(self._record(message), event)
                 if self._queue.empty() or self._pump.aligner.held % _BATCH == 0:
                     await self._mark_busy()
                     await self._pump.go_on()
@@ -93,10 +83,12 @@ class Worker:
                 self._fail(error)
                 raise
 
-    def _record(self, message: Any) -> Post | Interaction | DeadLetter:  # noqa: ANN401 - faust ships no types
+    def _record(self, message: Any) -> Post | Interaction | Forget | DeadLetter:  # noqa: ANN401 - faust ships no types
         source = Source(message.topic, message.partition, message.offset)
         self._telemetry.records.labels(message.topic).inc()
         try:
+            if message.value is None:
+                return forget(message.key, source)
             # Faust's timestamps are seconds, Kafka's and ours milliseconds.
             record = parse(message.value, self._networks[message.topic], source, round(message.timestamp * 1000))
         except InvalidRecord as error:
@@ -169,6 +161,8 @@ class Worker:
         return self._telemetry.exposition()
 
     def _not_ready(self) -> str | None:
+        if self._waits_for is not None:
+            return f"standby: {self._waits_for} is active"
         return None if self._assigned else "starting: state is being restored or partitions are not assigned yet"
 
     # ---- life ----
@@ -179,6 +173,7 @@ class Worker:
             kafka.group,
             broker=[f"kafka://{host}" for host in kafka.bootstrap.split(",")],
             broker_credentials=_credentials(kafka),
+            consumer_auto_offset_reset="earliest",
             store="memory://",
             key_serializer="raw",
             value_serializer="raw",
@@ -203,7 +198,7 @@ class Worker:
     async def _on_assigned(self, app: faust.App, assigned: set[Any], **_: object) -> None:
         del app
         partitions = [(tp.topic, tp.partition) for tp in assigned]
-        self._pump.aligner.assign(partitions)
+        self._pump.assign(partitions)
         self._drained_seconds.clear()
         self._assigned = bool(partitions)
         self._telemetry.ready.set(self._assigned)
@@ -213,20 +208,32 @@ class Worker:
         self._assigned = False
         self._telemetry.ready.set(0)
         if self._error is None:
-            await self._pump.finish()
-        await self._writer.stop()
-        await self._web.stop()
+            try:
+                await self._pump.finish()
+            except Exception as error:
+                self._fail(error)
+                raise
+        await self._end()
+        if self._error is None:
+            self._program.finish()
 
     def _fail(self, error: Exception) -> None:
+        if isinstance(error, FencedError):
+            # Nothing of this process counts any more, and nothing it holds is worth a clean stop.
+            _logger.error("%s", error)
+            os._exit(1)
         if self._error is None:
             self._error = error
 
     async def _start(self) -> str:
         """Everything before Faust reads; gives the address of /metrics."""
-        self._telemetry.recovering.set(1)
         try:
             await kafka_topics.require(self._settings)
             address = await self._web.start()
+            await self._lease.take(self._stand_by)
+            self._waits_for = None
+            self._telemetry.standby.set(0)
+            self._telemetry.recovering.set(1)
             await self._writer.start()
             await self._restore()
         except KafkaError as error:
@@ -234,56 +241,99 @@ class Worker:
         self._telemetry.recovering.set(0)
         return address
 
+    def _stand_by(self, other: str) -> None:
+        self._waits_for = other
+        self._telemetry.standby.set(1)
+        _logger.info("stands by: %s is the active worker of group %s", other, self._settings.kafka.group)
+
     async def _restore(self) -> None:
         settings, artifact, started = self._settings, self._artifact.name, time.monotonic()
-        end = await restore.lessons_end(settings)
-        cluster = await restore.cluster_id(settings)
-        self._checkpoints = Checkpoints(self._path, artifact, cluster, settings.worker)
+        first, end = await restore.lessons_range(settings)
+        self._checkpoints = Checkpoints(self._path, artifact, await restore.cluster_id(settings), settings.worker)
         found = self._checkpoints.newest(end)
+        self._telemetry.broken_checkpoints.set(self._checkpoints.broken)
         following = 0
         if found is not None:
             self._line.recommender, following = found
+        if following < first:
+            _logger.warning("lessons %d to %d are deleted and no checkpoint in %s has learned them; the weights lack them",
+                            following, first - 1, self._path)  # fmt: skip
         rows = await restore.restore_users(self._line.users, settings, artifact)
-        lessons, following = await restore.replay_lessons(self._line.recommender, settings, artifact, following)
+        self._telemetry.broken_rows.set(self._line.users.broken_rows)
+        lessons, following = await restore.replay_lessons(self._line.recommender, settings, artifact, max(first, following))
         self._pump.committed_lessons = following
         self._pump.on_commit = self._checkpoint
-        offsets, fresh = await restore.start_offsets(settings, earliest=self._earliest)
-        if fresh:
-            _logger.warning("group %s is fresh: it starts at the %s of the log", settings.kafka.group,
-                            "beginning" if self._earliest else "end")  # fmt: skip
-        # Written down at once, so that a partition still empty at a crash does not jump to its end afterwards.
-        await self._writer.commit(Batch((), (), (), offsets))
-        self._next = dict(offsets)
+        await self._start_reading()
         _logger.info("restored %d rows and %d lessons in %.1f s", rows, lessons, time.monotonic() - started)
 
+    async def _start_reading(self) -> None:
+        start = await restore.start_offsets(self._settings, earliest=self._earliest)
+        if start.fresh:
+            _logger.warning("group %s is fresh: it starts at the %s of the log", self._settings.kafka.group,
+                            "beginning" if self._earliest else "end")  # fmt: skip
+        self._telemetry.skipped.set(start.lost)
+        # Written down at once, so that a partition still empty at a crash does not jump to its end afterwards.
+        await self._writer.commit(Batch((), (), (), start.offsets))
+        self._next = dict(start.offsets)
+
     async def _checkpoint(self) -> None:
-        interactions = self._line.counts["interactions_learned"]
-        if self._checkpoints.is_due(interactions):
-            self._checkpoints.write(self._line.recommender, self._pump.committed_lessons or 0, interactions)
-            self._telemetry.checkpoints.inc()
+        interactions, following = self._line.counts["interactions_learned"], self._pump.committed_lessons or 0
+        checkpoints = self._checkpoints
+        if not checkpoints.is_due(interactions):
+            return
+        write = partial(checkpoints.write, self._line.recommender, following, interactions, self._pump.loss)
+        if not await self._pump.in_torch(write):
+            self._telemetry.failed_checkpoints.inc()
+            return
+        self._telemetry.checkpoints.inc()
+        if checkpoints.oldest is not None:
+            self._telemetry.log_lessons.set(following - checkpoints.oldest)
+            await self._delete_lessons(checkpoints.oldest)
+
+    async def _delete_lessons(self, before: int) -> None:
+        try:
+            await restore.delete_lessons(self._settings, before)
+        except (BrokerError, KafkaError) as error:
+            _logger.warning("lessons before offset %d could not be deleted, which the next checkpoint tries again: %s", before, error)
 
     def run(self) -> int:
         """Work until a signal or an error; gives the exit code."""
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        address = loop.run_until_complete(self._start())
+        address = self._started(loop)
+        if address is None:
+            return 0
         _logger.info("worker reads %s; telemetry at %s/metrics", ", ".join(self._settings.input_topics()), address)
-        worker = _Faust(self._app, loop=loop, loglevel="WARNING", override_logging=False, redirect_stdouts=False, quiet=True)
-        worker.spinner = None  # it writes control sequences between the log's lines
-        worker.stop_seconds = self._settings.worker.stop_seconds
+        self._app.transport = Transport(self._app.conf.broker, self._app, loop=loop)
+        self._program = Program(self._app, loop=loop, loglevel="WARNING", override_logging=False, redirect_stdouts=False, quiet=True)
+        self._program.spinner = None  # it writes control sequences between the log's lines
+        self._program.stop_seconds = self._settings.worker.stop_seconds
         try:
-            worker.execute_from_commandline()
+            self._program.execute_from_commandline()
         except SystemExit as stop:
             return self._exit_code(stop)
         return 0
 
+    def _started(self, loop: asyncio.AbstractEventLoop) -> str | None:
+        """Run `_start`; None when a signal came first: nothing has been taken in yet that would have to be kept."""
+        starting = loop.create_task(self._start())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, starting.cancel)
+        try:
+            return loop.run_until_complete(starting)
+        except asyncio.CancelledError:
+            loop.run_until_complete(self._end())
+            return None
+
+    async def _end(self) -> None:
+        await self._writer.stop()
+        await self._lease.release()
+        await self._web.stop()
+
     def _exit_code(self, stop: SystemExit) -> int:
         if self._error is None:
             return int(stop.code or 0)
-        if isinstance(self._error, FencedError):
-            _logger.error("%s", self._error)
-        else:
-            _logger.error("worker stopped by an error of its own", exc_info=self._error)
+        _logger.error("worker stopped by an error of its own", exc_info=self._error)
         return 1
 
 

@@ -20,6 +20,7 @@ _VERBS = {
     "doctor": ("streams.cli.doctor", "What this machine and this Kafka lack, with remedies."),
     "evaluate": ("streams.cli.evaluate", "Compare all systems on a data folder, by the paper's protocol."),
     "demo": ("streams.cli.demo", "The whole line on a synthetic world."),
+    "forget": ("streams.cli.forget", "Delete what is known of a user."),
     "kafka-topics": ("streams.cli.kafka_topics", "Create or check the Kafka topics of the contract."),
     "model": ("streams.cli.model", "Versions kept, what changed, and back to an older one."),
     "replay": ("streams.cli.replay", "Send a data folder to Kafka, or run it offline."),

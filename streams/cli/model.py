@@ -63,7 +63,8 @@ async def _info(kept: list[Version], settings: Settings) -> list[dict[str, Any]]
     ]
     if await why(settings.kafka) is not None:
         return [{**row, "live": None} for row in rows]
-    live = versions.live(kept, await restore.lessons_end(settings))
+    _, end = await restore.lessons_range(settings)
+    live = versions.live(kept, end)
     tallies = await versions.accuracy(kept, settings)
     return [{**row, "live": row["name"] == live.name, **versions.summary(tallies[row["name"]])} for row in rows]
 

@@ -1,5 +1,6 @@
 """A real Kafka and a real Prometheus for the tests that need them; the summary says which Kafka it was."""
 
+import functools
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -10,12 +11,15 @@ from typing import NoReturn
 import pytest
 
 from streams.errors import BrokerError
+from streams.folder import Folder
 from tests.integration.brokers import any_broker
 from tests.integration.kafka import Kafka
 from tests.integration.prometheus import Prometheus
 from tests.integration.running import Running
 from tests.integration.running import running as start_running
+from tests.integration.worker import crossnet
 
+_TRAIN = ("--topics", "15", "--sweeps", "20", "--epochs", "2", "--hidden", "32", "--factors", "16")
 _USED = pytest.StashKey[str]()
 
 
@@ -42,6 +46,25 @@ def running(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     """A worker that has taken a small world; tests look at it and leave it running."""
     with start_running(Kafka(broker), tmp_path_factory.mktemp("running")) as one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def mini(data: Path) -> Folder:
+    """The small real data set."""
+    return Folder(data / "congress-mini")
+
+
+@pytest.fixture(scope="session")
+def artifacts(mini: Folder, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A function that gives the artifact of the small real data set in a preset; each is trained once."""
+
+    @functools.cache
+    def trained(preset: str) -> Path:
+        out = tmp_path_factory.mktemp("trained") / "artifact"
+        crossnet("train", mini.path, "--out", out, "--preset", preset, *_TRAIN)
+        return out
+
+    return trained
 
 
 @pytest.fixture

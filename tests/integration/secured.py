@@ -60,7 +60,7 @@ _KEYSTORE = "of-a-test"
 _EXTENSIONS = (f"SAN=ip:{HOST}", "BasicConstraints:critical=ca:true", "KeyUsage:critical=keyCertSign,digitalSignature")
 # Numbers of Kafka's protocol.
 _KINDS = {"topic": 2, "group": 3, "cluster": 4, "transactional-id": 5}
-_OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10}
+_OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Delete": 6, "Describe": 8, "DescribeConfigs": 10}
 _LITERAL, _ALLOW = 3, 3
 
 

@@ -21,21 +21,12 @@ from tests.integration.until import until
 from tests.integration.worker import Worker, artifact_for, crossnet
 
 _NETWORKS = ("floor", "press")
-_TRAIN = ("--topics", "15", "--sweeps", "20", "--epochs", "2", "--hidden", "32", "--factors", "16")
-
-
-@pytest.fixture(scope="session")
-def mini(data: Path) -> Folder:
-    """The small real data set."""
-    return Folder(data / "congress-mini")
 
 
 @pytest.fixture(scope="session", params=["paper", "full"])
-def trained(mini: Folder, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+def trained(artifacts: Callable[[str], Path], request: pytest.FixtureRequest) -> Path:
     """An artifact of it, made by the verb, in each preset."""
-    out = tmp_path_factory.mktemp("trained") / "artifact"
-    crossnet("train", mini.path, "--out", out, "--preset", request.param, *_TRAIN)
-    return out
+    return artifacts(request.param)
 
 
 @pytest.fixture

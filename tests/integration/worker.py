@@ -16,6 +16,7 @@ from click.testing import CliRunner
 import streams.cli
 from streams.broker import HOST, free_port
 from streams.errors import CrossnetError
+from streams.faults import VARIABLE
 from streams.settings import Settings
 from tests.integration.kafka import write_settings
 from tests.integration.until import until
@@ -53,10 +54,11 @@ def artifact_for(settings: Settings, trained: Path, folder: Path) -> Path:
 class Worker:
     """One process; use it as a context manager: it is killed at the end."""
 
-    def __init__(self, artifact: Path, arguments: Sequence[str] = ("--from", "earliest")) -> None:
+    def __init__(self, artifact: Path, arguments: Sequence[str] = ("--from", "earliest"), fault: str = "") -> None:
         self.port = free_port()
         self._log = artifact / f"worker-{self.port}.log"
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CROSSNET_")}
+        environment[VARIABLE] = fault
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [*_CROSSNET, "worker", "--artifacts", str(artifact), "--port", str(self.port), *arguments],
@@ -89,6 +91,18 @@ class Worker:
         until(lambda: self.total("crossnet_records_total") >= records, f"{records} records read; see {self._log}", 120)
         until(lambda: self.total("crossnet_uncommitted_records") == 0, f"all committed; see {self._log}", 60)
 
+    def wait_drained(self) -> None:
+        """Return once all there is has been read and committed."""
+        until(lambda: "crossnet_lag_records{" in self.exposition(), f"lags are known; see {self._log}", 60)
+        until(self._is_drained, f"all read and committed; see {self._log}", 120)
+
+    def _is_drained(self) -> bool:
+        return self.total("crossnet_lag_records") == 0 and self.total("crossnet_uncommitted_records") == 0
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """Kill -9."""
         self._process.kill()
@@ -98,6 +112,18 @@ class Worker:
         """SIGTERM; the exit code."""
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(30)
+
+    def settle(self, seconds: float) -> None:
+        """Return once it has drained its input, or has ended."""
+        until(self._has_settled, f"drained or ended; see {self._log}", seconds)
+
+    def _has_settled(self) -> bool:
+        if self._process.poll() is not None:
+            return True
+        try:
+            return self._is_drained()
+        except OSError:
+            return False
 
     def wait(self) -> int:
         """Wait for an end of its own; the exit code."""

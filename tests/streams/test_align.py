@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.align import Aligner, Held
-from streams.records import DeadLetter, Interaction, Post, Source
+from streams.records import DeadLetter, Forget, Interaction, Post, Source
 
 PARTITIONS = [("events", 0), ("tweets", 0), ("tweets", 1)]
 
@@ -46,16 +46,17 @@ def test_the_limit_releases_and_counts() -> None:
 
 
 def test_a_dead_letter_leaves_with_its_partition() -> None:
-    """A dead letter has no time: it leaves at the head of its partition, never before what stands ahead of it."""
+    """A dead letter or a wish to be forgotten has no time: it leaves at the head of its partition, and never earlier."""
     aligner = _aligner()
-    dead = DeadLetter(None, b"?", "not-json", "", Source("tweets", 0, 1))
+    dead, forget = DeadLetter(None, b"?", "not-json", "", Source("tweets", 0, 1)), Forget("u", Source("tweets", 0, 2))
     aligner.put(_post(9, 0))
     aligner.put(dead)
+    aligner.put(forget)
     aligner.put(_interaction(7, 0))
     aligner.set_idle(("tweets", 1))
     assert [_interaction(7, 0)] == list(aligner.release())
     aligner.set_idle(("events", 0))
-    assert [_post(9, 0), dead] == list(aligner.release())
+    assert [_post(9, 0), dead, forget] == list(aligner.release())
 
 
 def test_a_new_assignment_keeps_what_is_held_of_partitions_that_stay() -> None:
@@ -81,7 +82,7 @@ def test_any_interleaving_gives_the_same_order(data: st.DataObject) -> None:
 
 
 def _key(record: Held) -> tuple[int, bool, str, int, int]:
-    at = -1 if isinstance(record, DeadLetter) else record.at
+    at = -1 if isinstance(record, DeadLetter | Forget) else record.at
     return (at, isinstance(record, Post), record.source.kafka_topic, record.source.partition, record.source.offset)
 
 

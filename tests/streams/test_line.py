@@ -1,5 +1,7 @@
 """Promises of streams/line.py."""
 
+from dataclasses import replace
+
 from streams.line import Output, drive
 from streams.records import Interaction, Post
 from tests.streams.small import DAY, TEXTS, line, posted, took
@@ -96,3 +98,50 @@ def test_an_unknown_item_is_learned_and_listed_afterwards() -> None:
     assert outputs[0].taken[0].rank_scored is None
     assert 1 == one.counts["unknown_items"]
     assert "new" in [entry["item"] for made in outputs[-1].lists for entry in made.items]
+
+
+def test_a_record_sent_twice_is_counted_and_skipped() -> None:
+    """A post or interaction whose id its user has sent lately changes nothing; without an id, or on another Kafka topic, it counts."""
+    post, interaction = replace(posted("ann", TEXTS[0], DAY), id="7"), replace(took("ann", "a", 2 * DAY), id="7")
+    twice: list[Post | Interaction] = [post, replace(post, at=DAY + 1), interaction, replace(interaction, at=3 * DAY, item="b")]
+    one, other = line(), line()
+    list(drive(one, twice))
+    list(drive(other, [post, interaction]))
+    assert 2 == one.counts["repeated_records"]
+    assert ["a"] == one.users["ann"].owned
+    assert other.recommender.state_hash() == one.recommender.state_hash()
+    assert 1 == one.users["ann"].memory.steps
+    list(drive(one, [posted("ann", TEXTS[0], 4 * DAY)] * 2))
+    assert 2 == one.users["ann"].window.posts_N.sum()
+
+
+def test_ids_owned_items_and_ties_are_bounded() -> None:
+    """Of ids and owned items the latest stay; a tie beyond the limit is learned in parts, and counted."""
+    one = line(ids_kept=2, owned_kept=2, tie_limit=2, wave=1)
+    outputs = list(drive(one, [replace(took("ann", item, DAY, number), id=item) for number, item in enumerate("abcd")]))
+    assert ["c", "d"] == one.users["ann"].owned
+    again = [one.skips(replace(took("ann", "d", 2 * DAY, 9), id=item)) for item in "bcd"]
+    assert [False, True, True] == again
+    assert one.counts["cut_ties"] > 0
+    assert 4 == sum(len(output.learned) for output in outputs)
+
+
+def test_years_of_posts_without_interaction_stay_small() -> None:
+    """The window of a user who only posts keeps as many days as the first window reaches back."""
+    one = line()
+    list(drive(one, [posted("ann", TEXTS[n % 4], n * DAY, n) for n in range(1000)]))
+    assert 31 == len(one.users["ann"].window.days)
+
+
+def test_a_forgotten_user_leaves_state_and_weights() -> None:
+    """His state and his row go; replaying the lessons takes the row away at the same place."""
+    one, other = line(), line()
+    learned = [made for output in drive(one, [took("ann", "a", DAY), took("cat", "b", 2 * DAY, 1)]) for made in output.learned]
+    lessons = [made.lesson.to_bytes() for made in learned] + [one.forget("ann").to_bytes()]
+    lessons += [made.lesson.to_bytes() for output in drive(one, [took("dan", "b", 3 * DAY, 2)]) for made in output.learned]
+    assert "ann" not in one.users
+    assert one.recommender.users.get("ann") is None
+    assert not any("ann" in str(name) for name in one.recommender.users.names())
+    for value in lessons:
+        other.recommender.replay(value)
+    assert one.recommender.state_hash() == other.recommender.state_hash()

@@ -1,5 +1,6 @@
 """Promises of streams/state.py."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 
 from streams.errors import ArtifactError
 from streams.line import drive
-from streams.state import Row, User, Users, read_rows, write_rows
+from streams.rows import Change, Row, User, read_rows, write_rows
+from streams.state import Users
 from tests.streams.small import CONFIG, DAY, TEXTS, line, posted, took
 
 
@@ -30,10 +32,13 @@ def _same(expected: User, user: User) -> bool:
     return all(np.array_equal(a, b) for a, b in pairs) and all(getattr(expected, name) == getattr(user, name) for name in plain)
 
 
-def _loaded(rows: list[Row], onto: Users | None = None) -> Users:
-    users = onto or Users(CONFIG)
-    for key, value in rows:
-        users.load(key, value)
+def _loaded(rows: Sequence[Change], base: Sequence[Row] = ()) -> Users:
+    users = Users(CONFIG)
+    for key, value in base:
+        users.load_base(key, value)
+    users.finish()
+    for key, change in rows:
+        users.load(key, change)
     users.finish()
     return users
 
@@ -51,12 +56,12 @@ def test_rows_lie_over_those_of_an_artifact() -> None:
     one = line()
     list(drive(one, [took("ann", item, (n + 1) * DAY, n) for n, item in enumerate("ab")]))
     artifact = list(one.users.all_rows())
-    rows: list[Row] = []
+    rows: list[Change] = []
     for number, item in enumerate("cd", start=3):
         list(drive(one, [took("ann", item, number * DAY, number)]))
         rows += one.users.take_dirty()
     assert 4 + 2 == sum(key[:1] != b"s" for key, _ in [*artifact, *rows])
-    assert _same(one.users["ann"], _loaded(rows, _loaded(artifact))["ann"])
+    assert _same(one.users["ann"], _loaded(rows, artifact)["ann"])
 
 
 def test_a_row_is_written_once_for_each_change() -> None:
@@ -69,7 +74,7 @@ def test_a_row_is_written_once_for_each_change() -> None:
 def test_a_cut_or_altered_file_is_refused(tmp_path: Path) -> None:
     """A file of rows that was cut or altered is named, never half used."""
     file = tmp_path / "users.rows"
-    rows = _busy().take_dirty()
+    rows = list(_busy().all_rows())
     write_rows(file, iter(rows))
     assert rows == list(read_rows(file))
     content = file.read_bytes()
@@ -79,9 +84,54 @@ def test_a_cut_or_altered_file_is_refused(tmp_path: Path) -> None:
             list(read_rows(file))
 
 
-def test_a_row_that_cannot_be_read_is_named() -> None:
-    """A row of a newer version, or a truncated one, is an error with its key."""
-    key, value = next(row for row in _busy().take_dirty() if row[0][:1] == b"u")
-    for broken in (b"\x09" + value[1:], value[:20], b""):
-        with pytest.raises(ArtifactError, match="cannot be read"):
-            Users(CONFIG).load(key, broken)
+def test_a_row_of_a_newer_program_is_named() -> None:
+    """A row of a newer version is an error with its key: nothing of it may be dropped."""
+    key, value = next(_busy().all_rows())
+    with pytest.raises(ArtifactError, match="version 9"):
+        Users(CONFIG).load(key, b"\x09" + value[1:])
+
+
+@pytest.mark.parametrize("kind", [b"u", b"w", b"s"])
+def test_an_altered_row_costs_its_user_alone(kind: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """A flipped or missing byte is named and counted, its user starts anew with all his rows deleted, the others stay as they were."""
+    users = _busy()
+    rows = list(users.all_rows())
+    place = next(number for number, (key, _) in enumerate(rows) if key[:1] == kind and key.endswith(b"ann"))
+    key, value = rows[place]
+    for broken in (value[:20] + bytes([value[20] ^ 1]) + value[21:], value[:20], b""):
+        loaded = _loaded([*rows[:place], (key, broken), *rows[place + 1 :]])
+        assert ["bob"] == list(loaded)
+        assert 1 == loaded.broken_rows
+        assert "its user starts anew" in caplog.text
+        assert {one for one, _ in rows if one.endswith(b"ann")} == {one for one, deleted in loaded.take_dirty() if deleted is None}
+        assert _same(users["bob"], loaded["bob"])
+
+
+def test_a_removed_user_is_gone_from_rows_and_artifact() -> None:
+    """All rows of a forgotten user are deleted, he does not come back from the artifact, and when he returns he is new."""
+    artifact = list(_busy().all_rows())
+    users = _loaded([], artifact)
+    users.remove("ann")
+    changes = users.take_dirty()
+    assert {key for key, _ in artifact if key.endswith(b"ann")} == {key for key, value in changes if value is None}
+    kept = [(key, value) for key, value in changes if value is not None]
+    assert not any(b"ann" in key or b"ann" in value for key, value in kept)
+    again = _loaded(kept, artifact)
+    assert ["bob"] == list(again)
+    again["ann"].touched_at = 5
+    again.posted("ann")
+    returned = _loaded([*kept, *again.take_dirty()], artifact)
+    assert 0 == returned["ann"].memory.steps
+    assert [] == returned["ann"].owned
+
+
+def test_the_stalest_users_leave_first() -> None:
+    """Beyond the limit those seen least lately are removed, also after a restart; those under way stay."""
+    one = line(users_limit=3)
+    list(drive(one, [posted(name, TEXTS[0], DAY + number) for number, name in enumerate("edcba")]))
+    assert ["c", "b", "a"] == list(one.users)
+    assert 2 == one.counts["evicted_users"]
+    restored = _loaded(list(one.users.all_rows())[::-1])
+    assert ["c", "b", "a"] == list(restored)
+    restored.evict(1, keep={"c"})
+    assert ["c"] == list(restored)

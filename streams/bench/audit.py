@@ -1,0 +1,155 @@
+"""What a run left on Kafka, held against an undisturbed run of the same log without Kafka.
+
+Nothing lost: every interaction has its list. Nothing twice: windows, steps, owned items and seen ids of every user are those of the
+undisturbed run. Weights: the newest checkpoint and the oldest lead over their lessons to the same ones, bit for bit.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from aiokafka import ConsumerRecord
+from numpy.typing import NDArray
+
+from model import ModelError, Recommender
+from streams import assemble, restore
+from streams.align import Aligner, Held
+from streams.line import Line, flush
+from streams.records import DeadLetter, Forget, Interaction, InvalidRecord, Source, forget, parse
+from streams.rows import User
+from streams.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was found; all well when `faults` is empty."""
+
+    records: int
+    interactions: int
+    lists: int
+    lost: int
+    "interactions without a list"
+    doubled: int
+    "steps more than the undisturbed run has"
+    differing: tuple[str, ...]
+    "users whose state differs"
+    same_weights: bool
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong, in words."""
+        said = []
+        if self.lost:
+            said.append(f"{self.lost} of {self.interactions} interactions have no list")
+        if self.doubled:
+            said.append(f"{self.doubled} steps too many")
+        if self.differing:
+            said.append(f"{len(self.differing)} users differ from the undisturbed run, among them {', '.join(self.differing[:3])}")
+        if not self.same_weights:
+            said.append("the weights are not those of the lesson log")
+        return said
+
+
+def audit(artifact: Path, settings: Settings) -> Audit:
+    """Compare; the worker must have committed all and be stopped."""
+    return asyncio.run(_audit(artifact, settings))
+
+
+async def _audit(artifact: Path, settings: Settings) -> Audit:
+    line, found = (assemble.load(artifact, settings.line) for _ in range(2))
+    undisturbed = assemble.line_of(line, settings)
+    log = [record async for record in _log(settings)]
+    interactions = _drive(undisturbed, log)
+    await restore.restore_users(found.users, settings, found.name)
+    listed = {json.loads(one.value)["id"] for one in await _all(settings, settings.kafka.recommendations) if one.value is not None}
+    expected, state = undisturbed.users, found.users
+    both = [name for name in expected if name in state]
+    differing = {name for name in both if not _same(expected[name], state[name])} | (set(expected) ^ set(state))
+    return Audit(
+        records=len(log),
+        interactions=len(interactions),
+        lists=len(listed),
+        lost=len(interactions - listed),
+        doubled=sum(max(0, state[name].memory.steps - expected[name].memory.steps) for name in both),
+        differing=tuple(sorted(differing)),
+        same_weights=await _weights_agree(artifact, settings, found.name),
+    )
+
+
+def _drive(line: Line, log: list[Held]) -> set[str]:
+    """Run the log through the line without Kafka; the ids of the lists that must be there."""
+    ids = set()
+    for record in log:
+        if isinstance(record, DeadLetter):
+            continue
+        if isinstance(record, Forget):
+            flush(line, ends_tie=True)
+            line.forget(record.user)
+        elif not line.skips(record):
+            if line.closes_before(record):
+                flush(line, ends_tie=line.ends_tie(record))
+            line.gather(record)
+            if isinstance(record, Interaction):
+                ids.add(str(record.source))
+    flush(line, ends_tie=True)
+    return ids
+
+
+async def _log(settings: Settings) -> AsyncIterator[Held]:
+    """Every input record, in event-time order."""
+    aligner = Aligner(limit=1 << 62)
+    aligner.assign((name, number) for name in settings.input_topics() for number in range(settings.kafka.partitions))
+    networks: dict[str, str | None] = {name: network for network, name in settings.networks.items()}
+    for name in settings.input_topics():
+        for one in await _all(settings, name):
+            aligner.put(_parsed(one, networks.get(name)))
+    while not aligner.drained:
+        for partition in aligner.waiting:
+            aligner.set_idle(partition)
+        for record in aligner.release():
+            yield record
+
+
+def _parsed(one: ConsumerRecord, network: str | None) -> Held:
+    source = Source(one.topic, one.partition, one.offset)
+    try:
+        return forget(one.key, source) if one.value is None else parse(one.value, network, source, one.timestamp)
+    except InvalidRecord as error:
+        return DeadLetter(one.key, one.value, error.reason, str(error), source)
+
+
+async def _all(settings: Settings, kafka_topic: str) -> list[ConsumerRecord]:
+    """All committed records of a Kafka topic."""
+    return [one async for one in restore.read(settings, kafka_topic, range(settings.kafka.partitions), 0)]
+
+
+def _same(expected: User, user: User) -> bool:
+    pairs: list[tuple[NDArray[np.generic], NDArray[np.generic]]] = [
+        (expected.memory.past_x, user.memory.past_x), (expected.counts_NK, user.counts_NK),
+        (expected.window.sums_NK, user.window.sums_NK), (expected.window.posts_N, user.window.posts_N),
+    ]  # fmt: skip
+    plain = ("last_at", "owned", "listed_at", "touched_at", "seen")
+    return (
+        expected.memory.steps == user.memory.steps
+        and all(np.array_equal(one, other) for one, other in pairs)
+        and all(getattr(expected, name) == getattr(user, name) for name in plain)
+        and expected.window.days.keys() == user.window.days.keys()
+    )
+
+
+async def _weights_agree(artifact: Path, settings: Settings, name: str) -> bool:
+    """Whether the checkpoints that can be read, and the artifact where its lessons are still there, lead to the same weights."""
+    first, _ = await restore.lessons_range(settings)
+    starts = [artifact / "model"] if first == 0 else []
+    hashes = set()
+    for path in [*starts, *sorted((artifact / "online").glob("[0-9]*"))]:
+        try:
+            recommender, extra = Recommender.load(path)
+        except ModelError:
+            continue
+        await restore.replay_lessons(recommender, settings, name, int(extra.get("next_lesson", 0)))
+        hashes.add(recommender.state_hash())
+    return len(hashes) == 1

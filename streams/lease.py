@@ -1,0 +1,140 @@
+"""Who of a group's workers is active: it is the one member of the consumer group `<group>-active`; others look and wait.
+
+A worker that stops leaves that group, one that freezes is dropped by Kafka after `session_timeout_ms`. One that was killed is
+dropped then too, but on its own machine it is known at once by its process id, so that a restart need not wait.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from streams.connection import admin, options
+from streams.errors import BrokerError
+from streams.settings import Settings
+
+_logger = logging.getLogger(__name__)
+_LOOK_SECONDS = 0.5
+_CLAIM_SECONDS = 20.0
+_PREFIX = "crossnet-worker"
+
+
+class Lease:
+    """This process's claim."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._me = _client_id()
+        self._member: AIOKafkaConsumer | None = None
+
+    async def take(self, waits: Callable[[str], None]) -> None:
+        """Return once this process is the active worker; `waits` is told once of whom it waits for."""
+        told = False
+        while True:
+            others = await self._others()
+            if not others:
+                await self._join()
+                others = await self._others()
+                if not others:
+                    return
+                # Two came at the same moment: both step back, for different times.
+                await self.release()
+                await asyncio.sleep(random.uniform(0, 2 * _LOOK_SECONDS))  # noqa: S311 - no secret
+                continue
+            if not told:
+                waits(others[0])
+                told = True
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def release(self) -> None:
+        """Let the next one in."""
+        if self._member is not None:
+            member, self._member = self._member, None
+            await member.stop()
+
+    async def _others(self) -> list[str]:
+        return [one for one in await self._members() if one != self._me and not _is_gone(one)]
+
+    async def _members(self) -> list[str]:
+        async with admin(self._settings.kafka) as client:
+            answer = await self._described(client)
+        ((_, _, _, _, _, members, *_),) = answer.groups
+        return [str(client_id) for _, client_id, *_ in members if str(client_id).startswith(_PREFIX)]
+
+    async def _described(self, client: AIOKafkaAdminClient) -> Any:  # noqa: ANN401 - aiokafka ships no types
+        deadline = time.monotonic() + _CLAIM_SECONDS
+        while True:
+            try:
+                return (await client.describe_consumer_groups([self._group]))[0]
+            except KafkaError as error:  # the first group of a new broker takes it a while
+                if not error.retriable or time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _join(self) -> None:
+        kafka, timeout_ms = self._settings.kafka, self._settings.worker.session_timeout_ms
+        self._member = AIOKafkaConsumer(
+            **options(kafka), group_id=self._group, client_id=self._me, enable_auto_commit=False, auto_offset_reset="latest",
+            session_timeout_ms=timeout_ms, heartbeat_interval_ms=timeout_ms // 3, max_poll_interval_ms=2**31 - 1,
+        )  # fmt: skip
+        # Kafka wants a subscription; nothing is read.
+        self._member.subscribe([kafka.lessons], listener=_Paused(self._member))
+        await self._member.start()
+        deadline = time.monotonic() + _CLAIM_SECONDS
+        while self._me not in await self._members():
+            if time.monotonic() > deadline:
+                raise BrokerError(f"Kafka does not let this worker into the group {self._group} within {_CLAIM_SECONDS:.0f} s")
+            await asyncio.sleep(_LOOK_SECONDS / 10)
+
+    @property
+    def _group(self) -> str:
+        return f"{self._settings.kafka.group}-active"
+
+
+class _Paused(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
+    """Fetches nothing of what is assigned."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Nothing to give back."""
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Read nothing."""
+        self._consumer.pause(*assigned)
+
+
+def _client_id() -> str:
+    return f"{_PREFIX}/{socket.gethostname()}/{_namespace()}/{os.getpid()}"
+
+
+def _namespace() -> str:
+    """Whose process ids these are: those of one container say nothing about another's."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def _is_gone(client_id: str) -> bool:
+    """Whether a worker ran on this machine and runs no more."""
+    place, _, pid = client_id.rpartition("/")
+    if place != _client_id().rpartition("/")[0] or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return int(pid) == os.getpid()
