@@ -10,7 +10,7 @@ from collections import Counter
 VARIABLE = "CROSSNET_FAULT"
 POINTS = (
     "restore.inside", "learn.after", "lists.before", "lists.after", "transaction.before", "transaction.inside", "transaction.after",
-    "ack.after", "checkpoint.before", "checkpoint.after", "lessons.deleted",
+    "checkpoint.before", "checkpoint.after", "lessons.deleted",
 )  # fmt: skip
 
 _NAME, _, _TIMES = os.environ.get(VARIABLE, "").partition(":")

@@ -129,6 +129,7 @@ class Line:
             self.wave[record.user] = self._gather_interaction(record, user)
             self.last_at = record.at
             self.users.acted(record.user)
+        self.counts["processed_records"] += 1
         user.touched_at = max(user.touched_at, record.at)
         if record.id is not None:
             user.seen = [*user.seen, _fingerprint(record)][-self.settings.ids_kept :]

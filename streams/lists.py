@@ -48,13 +48,13 @@ def recommendation(listing: Listing, request: Request, ranked: Ranked, row: int)
     scores_I = ranked.scores_BI[row]
     owned = [item for item in (recommender.items.get(name) for name in request.owned) if item is not None]
     best = top_k(scores_I, listing.size, [*owned, *listing.retired])
-    entries: list[dict[str, Any]] = []
-    for place, item in enumerate(best):
-        entry: dict[str, Any] = {"item": recommender.items.name(item), "score": float(scores_I[item])}
-        if place < _EXPLAINED:
-            terms = {name: float(values_BI[row, item]) for name, values_BI in ranked.terms.items()}
-            entry["why"] = terms or {"net": entry["score"]}
-        entries.append(entry)
+    name_of = recommender.items.name
+    entries: list[dict[str, Any]] = [
+        {"item": name_of(item), "score": score} for item, score in zip(best, scores_I[best].tolist(), strict=True)
+    ]
+    for item, entry in zip(best[:_EXPLAINED], entries, strict=False):
+        terms = {name: float(values_BI[row, item]) for name, values_BI in ranked.terms.items()}
+        entry["why"] = terms or {"net": entry["score"]}
     return Recommendation(
         id=str(request.source),
         user=request.user,

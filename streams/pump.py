@@ -41,7 +41,7 @@ class Log(Protocol):
 
 
 class Origin(Protocol):
-    """A record as it came from Kafka; `ack` is called once it has been committed."""
+    """A record as it came from Kafka."""
 
     @property
     def key(self) -> bytes | None:
@@ -51,8 +51,6 @@ class Origin(Protocol):
     def value(self) -> bytes | None:
         """As sent."""
 
-    def ack(self) -> object:
-        """Faust need not wait for it any more."""
 
 
 @dataclass(slots=True)
@@ -63,7 +61,7 @@ class _Uncommitted:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     offsets: dict[Partition, int] = field(default_factory=dict)
-    taken: list[Origin] = field(default_factory=list)
+    taken: int = 0
 
 
 class Pump:
@@ -95,9 +93,10 @@ class Pump:
     def put(self, record: Held, origin: Origin) -> None:
         """Take one record as it was read; `go_on` moves it along."""
         self._origins[record.source.kafka_topic, record.source.partition].append(origin)
+        now = time.monotonic()
         if isinstance(record, Interaction):
-            self._read_at[record.source] = time.monotonic()
-        self._settle(time.monotonic())
+            self._read_at[record.source] = now
+        self._settle(now)
         self.aligner.put(record)
 
     def _settle(self, now: float) -> None:
@@ -111,7 +110,7 @@ class Pump:
     @property
     def uncommitted(self) -> int:
         """Records read but not committed yet."""
-        return self.aligner.held + len(self._since.taken)
+        return self.aligner.held + self._since.taken
 
     async def go_on(self) -> None:
         """Release what can be, learn and commit what is due."""
@@ -153,13 +152,15 @@ class Pump:
                 self._refuse(record)
             elif isinstance(record, Forget):
                 await self._forget(record.user)
-            elif not self.line.skips(record):
+            elif self.line.skips(record):
+                self._read_at.pop(source, None)
+            else:
                 if self.line.closes_before(record):
                     await self._flush(ends_tie=self.line.ends_tie(record))
                     await self._commit_when_due()
                 self._gather(record, origin)
             self._since.offsets[source.kafka_topic, source.partition] = source.offset + 1
-            self._since.taken.append(origin)
+            self._since.taken += 1
         if self.aligner.drained:
             await self._flush(ends_tie=True)
         await self._commit_when_due()
@@ -169,9 +170,8 @@ class Pump:
             self.line.gather(record)
         except Exception as error:
             _logger.exception("record %s cannot be gathered", record.source, extra=about(record))
+            self._read_at.pop(record.source, None)
             self._refuse(DeadLetter(origin.key, origin.value, "internal", f"{type(error).__name__}: {error}", record.source))
-        else:
-            self._telemetry.processed.inc()
 
     def _refuse(self, letter: DeadLetter) -> None:
         self._since.dead_letters.append(letter)
@@ -237,11 +237,11 @@ class Pump:
         if not self.line.settled or not (self._since.offsets or self._learning):
             return
         late = time.monotonic() - self._committed_at > self._settings.worker.commit_ms / 1000
-        if late or len(self._since.taken) >= self._settings.worker.commit_events:
+        if late or self._since.taken >= self._settings.worker.commit_events:
             await self._commit()
 
     async def _commit(self) -> None:
-        """One transaction with all that was done since the last one, then the acknowledgements."""
+        """One transaction with all that was done since the last one."""
         await self._learned()
         since, self._since = self._since, _Uncommitted()
         batch = Batch(self.line.users.take_dirty(), since.lessons, since.dead_letters, since.offsets, since.forgotten)
@@ -249,9 +249,6 @@ class Pump:
             with self._timed("commit"):
                 self.committed_lessons = await self._log.commit(batch) or self.committed_lessons
             self._telemetry.commits.inc()
-        for origin in since.taken:
-            origin.ack()
-        point("ack.after")
         self._committed_at = time.monotonic()
         if self.on_commit is not None:
             await self.on_commit()

@@ -1,6 +1,7 @@
 """Telemetry: what Prometheus scrapes. Accuracy stands as counters of hits and gains, so that any window can be computed."""
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,6 +29,7 @@ _STAGE_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02
 
 # Sums kept by the line, each a counter of its own.
 _LINE_COUNTS = {
+    "processed_records": "Records that went through the line.",
     "late_posts": "Posts older than their user's last interaction.",
     "late_interactions": "Interactions older than their user's last one.",
     "posts_without_evidence": "Posts without a word the topics know.",
@@ -57,7 +59,6 @@ class Telemetry:
         disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus_client leaves it untyped
         self.registry = registry = CollectorRegistry()
         self.records = Counter("crossnet_records", "Records read, by Kafka topic.", ["kafka_topic"], registry=registry)
-        self.processed = Counter("crossnet_processed_records", "Records that went through the line.", registry=registry)
         self.forgotten = Counter("crossnet_forgotten_users", "Users forgotten because they asked.", registry=registry)
         self.dead_letters = Counter("crossnet_dead_letters", "Records that could not be used.", ["reason"], registry=registry)
         self.lists = Counter("crossnet_lists", "Lists sent, by what triggered them.", ["trigger"], registry=registry)
@@ -93,6 +94,7 @@ class Telemetry:
         self.memory = Gauge("crossnet_memory_limit_bytes", "Memory that the process may take.", registry=registry)
         self.memory.set(memory_limit_bytes())
         ProcessCollector(registry=registry)
+        self.read: defaultdict[str, int] = defaultdict(int)  # by Kafka topic, since the last look
         self._line = {name: Counter(f"crossnet_{name}", text, registry=registry) for name, text in _LINE_COUNTS.items()}
         self._seen: dict[str, int] = dict.fromkeys(_LINE_COUNTS, 0)
         # Series exist from the start: the rate of one that appears with its first event misses that event.
@@ -133,6 +135,9 @@ class Telemetry:
 
     def look(self, line: Line, aligner: Aligner, uncommitted: int) -> None:
         """Bring gauges and the line's own sums up to date."""
+        for kafka_topic, count in self.read.items():
+            self.records.labels(kafka_topic).inc(count)
+        self.read.clear()
         self.uncommitted.set(uncommitted)
         self.users.set(len(line.users))
         self.items.set(len(line.recommender.items))

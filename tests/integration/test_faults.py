@@ -133,7 +133,8 @@ def test_a_killed_broker_loses_nothing(mini: Folder, artifacts: Callable[[str], 
         worker.wait_ready()
         until(lambda: worker.total("crossnet_commits_total") > 3, "it is at work", every=0.01)
         mortal.kill()
-        Broker(mortal.directory, int(kafka.bootstrap.rpartition(":")[2])).up()
+        mortal.port = int(kafka.bootstrap.rpartition(":")[2])
+        mortal.up()
         worker.settle(60)
     _finish(artifact)
     assert [] == audit(artifact, settings).faults
@@ -141,7 +142,7 @@ def test_a_killed_broker_loses_nothing(mini: Folder, artifacts: Callable[[str], 
 
 def test_a_broken_checkpoint_is_named_counted_and_skipped(mini: Folder, artifact: Path, settings: Settings) -> None:
     """Lessons end where the oldest kept checkpoint begins; a cut checkpoint gives way to the one before, with the same weights."""
-    crossnet("replay", mini.path, "--artifacts", artifact, "--split", "all")
+    crossnet("replay", mini.path, "--artifacts", artifact)
     _finish(artifact)
     kept = sorted((artifact / "online").glob("[0-9]*"))
     assert _WORKER.checkpoints_kept == len(kept)
@@ -165,7 +166,7 @@ def _first_offset(settings: Settings) -> int:
 def test_a_folder_that_takes_no_checkpoint_stops_nobody(mini: Folder, artifact: Path, settings: Settings) -> None:
     """It is said and counted, learning goes on, and no lesson is deleted."""
     (artifact / "online").write_text("in the way of the folder", "utf-8")
-    crossnet("replay", mini.path, "--artifacts", artifact, "--split", "all")
+    crossnet("replay", mini.path, "--artifacts", artifact)
     with Worker(artifact) as worker:
         worker.wait_ready()
         worker.wait_drained()
