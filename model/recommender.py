@@ -176,6 +176,8 @@ class Recommender:
                 self._user_sum_k -= self.network.E_user.detach()[row]
                 self.network.E_user.detach()[row] = 0
                 self.moments.forget("E_user", row)
+                if self.blend is not None:
+                    self.blend.peers.forget_user(row)
 
     def replay(self, value: bytes) -> None:
         """Do again what a record of the lesson log says."""

@@ -1,11 +1,12 @@
 """`crossnet forget`: the right to be forgotten."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import click
 
-from streams.cli.options import artifacts_option, bootstrap_option, for_artifacts
+from streams.cli.options import artifacts_option, bootstrap_option, for_artifacts, json_option
 from streams.connection import producer
 from streams.errors import SettingsError
 from streams.records import InvalidRecord, Source, forget
@@ -16,7 +17,8 @@ from streams.settings import Settings
 @click.argument("user")
 @artifacts_option
 @bootstrap_option
-def command(user: str, artifacts: Path | None, bootstrap: str | None) -> None:
+@json_option
+def command(user: str, artifacts: Path | None, bootstrap: str | None, *, as_json: bool) -> None:
     """Delete USER's state, list and row in the weights.
 
     A record without a value goes to every input Kafka topic, so that all that was written of him before is forgotten when the
@@ -32,6 +34,9 @@ def command(user: str, artifacts: Path | None, bootstrap: str | None) -> None:
         raise SettingsError(f"{user[:80]!r} is no user: {error}") from error
     settings = for_artifacts(artifacts, bootstrap)
     asyncio.run(_send(user, settings))
+    if as_json:
+        click.echo(json.dumps({"user": user, "kafka_topics": settings.input_topics()}))
+        return
     click.echo(f"{user} will be forgotten once the worker has read it from {', '.join(settings.input_topics())}")
 
 

@@ -71,8 +71,8 @@ def _held(kafka: Kafka, settings: Settings, user: str, *, nudge: bool = False) -
 def _compact_eagerly(settings: Settings) -> None:
     async def alter() -> None:
         async with admin(settings.kafka) as client:
-            names = (settings.kafka.state, settings.kafka.recommendations)
-            eager = [ConfigResource(ConfigResourceType.TOPIC, name, {**_EAGER, "cleanup.policy": "compact"}) for name in names]
-            await client.alter_configs(eager)
+            policies = {settings.kafka.state: "compact", settings.kafka.recommendations: "compact,delete"}
+            for name, policy in policies.items():
+                await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {**_EAGER, "cleanup.policy": policy})])
 
     asyncio.run(alter())
