@@ -42,12 +42,11 @@ class Progress:
     @property
     def records_per_second(self) -> float | None:
         """Input records committed a second."""
-        if len(self._looks) < 2:
+        known = [(look.at, look.committed) for look in self._looks if look.committed is not None]
+        if len(known) < 2:
             return None
-        first, last = self._looks[0], self._looks[-1]
-        if first.committed is None or last.committed is None:
-            return None
-        return max(0.0, (last.committed - first.committed) / (last.at - first.at))
+        (first_at, first), (last_at, last) = known[0], known[-1]
+        return max(0.0, (last - first) / (last_at - first_at))
 
     async def run(self) -> None:
         """Look until cancelled."""

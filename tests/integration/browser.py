@@ -37,15 +37,20 @@ return found;
 
 def missing() -> str | None:
     """What is not there to run a browser; None when all is."""
-    lacking = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
-    return f"no {' and no '.join(lacking)} on the PATH; `deploy/run test` installs them or says how" if lacking else None
+    if _binary() and shutil.which("chromedriver"):
+        return None
+    return "no chromium or no chromedriver on the PATH; `deploy/run test` installs them or says how"
+
+
+def _binary() -> str | None:
+    return shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @contextmanager
 def chromium() -> Iterator["Browser"]:
     """A browser of a test's own."""
     options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
+    options.binary_location = str(_binary())
     for argument in ("--headless=new", "--disable-dev-shm-usage", "--window-size=1400,1000", "--hide-scrollbars"):
         options.add_argument(argument)
     if os.geteuid() == 0:

@@ -1,17 +1,24 @@
 """`crossnet serve` on a real Kafka."""
 
+import asyncio
 import json
+import shutil
+import socket
+import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.broker import Broker, free_port
+from streams.broker import HOST, Broker, free_port
 from streams.settings import Settings
 from tests.integration.kafka import Kafka, Record
 from tests.integration.serve import Serve, made, record
 from tests.integration.until import until
+from tests.integration.worker import crossnet
 
 
 @pytest.fixture
@@ -146,6 +153,65 @@ def test_records_that_are_none_are_counted_and_their_neighbours_served(kafka: Ka
     until(lambda: serve.get("/figures")["lists_read"] == 1, "the good list is there")
     _, exposition = serve.request("GET", "/metrics")
     assert f'crossnet_serve_unreadable_total{{kafka_topic="{settings.kafka.recommendations}"}} 5.0' in exposition.decode()
+
+
+def test_the_figures_know_how_far_the_worker_is(kafka: Kafka, settings: Settings, serve: Serve) -> None:
+    """Lag is what the worker's group has not committed, throughput what it commits; without a group nothing is made up."""
+    kafka.produce(settings.kafka.target, [(b"ann", b"{}", None)] * 30)
+    until(lambda: serve.get("/figures")["lists_read"] == 0, "serve answers")
+    assert (None, None) == tuple(serve.get("/figures")[name] for name in ("lag", "records_per_second"))
+    ((partition, _),) = kafka.produce(settings.kafka.target, [(b"ann", b"{}", None)])
+    asyncio.run(_commit(settings, partition, 10))
+    until(lambda: serve.get("/figures")["lag"] == 21, "the lag is known")
+    asyncio.run(_commit(settings, partition, 31))
+    until(lambda: serve.get("/figures")["lag"] == 0, "the worker is through")
+    assert 0 < serve.get("/figures")["records_per_second"] <= 31
+
+
+async def _commit(settings: Settings, partition: int, offset: int) -> None:
+    kafka, place = settings.kafka, TopicPartition(settings.kafka.target, partition)
+    async with AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, group_id=kafka.group, enable_auto_commit=False) as consumer:
+        consumer.assign([place])
+        await consumer.commit({place: offset})
+
+
+def test_dead_letters_are_counted_by_reason(kafka: Kafka, settings: Settings, serve: Serve) -> None:
+    """Counts come from the headers, the newest stand first with reason, error and place; a letter without headers counts too."""
+    headers = [("error", b"no 'user'"), ("kafka_topic", b"tweets"), ("partition", b"1"), ("offset", b"7")]
+    letters = [Record(None, b"x", headers=[("reason", reason), *headers]) for reason in (b"not-json", b"missing-field", b"not-json")]
+    kafka.produce(settings.kafka.dead_letters, [Record(None, b"y", partition=0), *(replace(one, partition=0) for one in letters)])
+    until(lambda: sum(serve.get("/figures")["dead_letters"]["by_reason"].values()) == 4, "they are there")
+    found = serve.get("/figures")["dead_letters"]
+    assert {"not-json": 2, "missing-field": 1, "none given": 1} == found["by_reason"]
+    assert ("not-json", "no 'user'", "tweets-1-7") == tuple(found["newest"][0][name] for name in ("reason", "error", "source"))
+
+
+def test_prometheus_understands_its_metrics(kafka: Kafka, settings: Settings, serve: Serve) -> None:
+    """Promtool has nothing to say against /metrics, and requests, users and readiness are in it."""
+    kafka.produce(settings.kafka.recommendations, [record(made("ann"))])
+    until(lambda: serve.get("/figures")["users"] == 1, "the list is there")
+    status, exposition = serve.request("GET", "/metrics")
+    assert 200 == status
+    if shutil.which("promtool"):
+        done = subprocess.run(["promtool", "check", "metrics"], input=exposition, check=False, capture_output=True)
+        assert (0, b"") == (done.returncode, done.stdout + done.stderr)
+    for series in ("crossnet_serve_users 1.0", "crossnet_serve_ready 1.0", 'requests_total{route="/figures",status="200"}'):
+        assert series in exposition.decode()
+
+
+def test_what_an_operator_can_mend_is_one_sentence(tmp_path: Path) -> None:
+    """Open to everybody, a missing token, a port that cannot be had: exit code 2 and a sentence with the remedy."""
+    with socket.create_server((HOST, 0)) as taken:
+        wrong = {
+            ("--host", "0.0.0.0"): "--insecure",  # noqa: S104 - refused
+            ("--token-file", "none/such"): "cannot be read",
+            ("--port", str(taken.getsockname()[1])): "set serve.port to a free one",
+        }
+        for arguments, said in wrong.items():
+            done = crossnet("serve", "--artifacts", tmp_path, *arguments, check=False)
+            assert 2 == done.returncode, done.stderr
+            assert said in done.stderr
+            assert 1 == len(done.stderr.strip().splitlines())
 
 
 def test_kafka_away_means_old_lists_and_a_red_light(tmp_path: Path) -> None:

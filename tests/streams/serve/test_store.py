@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from streams.records import InvalidRecord, encode
+from streams.line import drive
+from streams.records import Interaction, InvalidRecord, Post, encode
+from streams.serve.answers import Answers
 from streams.serve.popularity import Popularity
 from streams.serve.store import Store
 from tests.integration.serve import DAY_MS, made
+from tests.streams.small import DAY, TEXTS, line, posted, took
 
 
 def _store(history: int = 16) -> Store:
@@ -26,6 +29,22 @@ def test_a_list_comes_back_as_it_was() -> None:
         assert kept is not None
         assert (5, json.loads(one.to_json())) == (kept.published_ms, kept.fields())
         assert kept.fields()["items"][:10] == kept.fields(10)["items"][:10]
+
+
+def test_what_the_line_writes_is_what_is_shown() -> None:
+    """Lists of a real line lose nothing here: window, attention, ranks, terms and the window before come out as they went in."""
+    records: list[Post | Interaction] = [took("ann", "a", DAY), posted("ann", TEXTS[0], DAY + 1, 1), took("ann", "b", 2 * DAY, 2)]
+    (_, *_, one) = [made for output in drive(line(wave=1), records) for made in output.lists]
+    store = _store()
+    fields, told = store.put_list(one.to_json(), 0)
+    assert told
+    assert json.loads(one.to_json()) == fields
+    shown = Answers(store, Popularity(1), {0: ["goal"]}).user("ann")
+    assert shown is not None
+    assert one.last is not None
+    assert (one.last.rank_scored, {"twitter": 1, "gplus": 0}) == (shown["last"]["rank_scored"], shown["past"][0]["window"]["posts"])
+    assert [one.items[0]["why"]] == [shown["items"][0]["why"]]
+    assert [steps for steps, _ in one.attention] == [step["steps_ago"] for step in shown["attention"]]
 
 
 def test_the_past_is_short_newest_first_and_without_repeats() -> None:
