@@ -62,12 +62,52 @@ def train(*, as_json: bool) -> None:
 
 
 @command.command()
+@click.option("--paper-size", is_flag=True, help="h=400 and 13,829 items instead of h=128 and 1,000.")
 @json_option
-def worker(*, as_json: bool) -> None:
-    """Measure posts and interactions through Kafka, against a bare Faust agent.
+def worker(*, paper_size: bool, as_json: bool) -> None:
+    """Measure posts and interactions through Kafka, against a bare Faust agent, and latency at 100 events a second.
 
     Example: crossnet bench worker --json
     """
     from streams.bench import worker as bench
 
-    say(bench.run(), as_json=as_json)
+    say(bench.run(paper_size=paper_size), as_json=as_json)
+
+
+@command.command()
+@click.option("--users", default=2_536, show_default=True, help="Users with 50 past steps at h=400.")
+@json_option
+def recover(users: int, *, as_json: bool) -> None:
+    """Measure how soon a killed worker is ready again, and the memory of a user.
+
+    Example: crossnet bench recover --users 100000 --json
+    """
+    from streams.bench import recover as bench
+
+    say(bench.run(users), as_json=as_json)
+
+
+@command.command()
+@click.option("--minutes", default=60.0, show_default=True, help="How long.")
+@json_option
+def memory(minutes: float, *, as_json: bool) -> None:
+    """Measure the worker's memory under full load, with more users than it keeps.
+
+    Example: crossnet bench memory --minutes 10 --json
+    """
+    from streams.bench import memory as bench
+
+    say(bench.run(minutes), as_json=as_json)
+
+
+@command.command()
+@click.option("--minutes", default=10.0, show_default=True, help="How long; each fault strikes at least once.")
+@json_option
+def faults(minutes: float, *, as_json: bool) -> None:
+    """Strike the worker and the broker again and again, and compare what is left with an undisturbed run.
+
+    Example: crossnet bench faults --minutes 30 --json
+    """
+    from streams.bench import faults as bench
+
+    say(bench.run(minutes), as_json=as_json)

@@ -1,0 +1,150 @@
+"""The worker under faults, one after the other for so long: what was lost, what came twice, how soon the work went on.
+
+Every fault has a log of its own, which ends with an audit against an undisturbed run (`audit.py`).
+"""
+
+import asyncio
+import itertools
+import random
+import signal
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from streams.bench.audit import audit
+from streams.bench.bed import Bed, Own, bed
+from streams.bench.program import Program, wait
+from streams.connection import admin
+from streams.faults import POINTS
+
+_WAIT_SECONDS = 120.0
+_POSTS, _INTERACTIONS = 600, 400
+_SETTINGS = {
+    "CROSSNET_WORKER__COMMIT_MS": "200", "CROSSNET_WORKER__COMMIT_EVENTS": "200", "CROSSNET_WORKER__CHECKPOINT_INTERACTIONS": "150",
+    "CROSSNET_WORKER__SESSION_TIMEOUT_MS": "6000",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Case:
+    """One fault, its log, and what it has cost so far."""
+
+    name: str
+    own: Own
+    strike: "Strike"
+    seconds: list[float] = field(default_factory=list)
+    "until the work went on, each time"
+
+    def times(self) -> int:
+        """How often it has struck."""
+        return len(self.seconds)
+
+
+Strike = Callable[[Own, Program], None]
+
+
+def run(minutes: float = 10.0) -> dict[str, object]:
+    """Strike for so long, each fault in turn (but each once), then compare each log with what it left."""
+    with bed(60, 200, ("--topics", "15", "--sweeps", "10", "--epochs", "1", "--hidden", "32", "--preset", "full")) as found:
+        strikes = enumerate(_strikes(found).items())
+        cases = [Case(name, found.own(f"case-{number}", _SETTINGS), strike) for number, (name, strike) in strikes]
+        deadline = time.monotonic() + minutes * 60
+        for number, case in enumerate(itertools.cycle(cases)):
+            if number >= len(cases) and time.monotonic() > deadline:
+                break
+            _once(case)
+        rows = [_row(case) for case in cases]
+    return {"bench": "faults", "minutes": minutes, "times": sum(case.times() for case in cases), "faults": rows}
+
+
+def _once(case: Case) -> None:
+    """New records, a worker that is struck, and one that ends the work."""
+    draw, start = np.random.default_rng(case.times()), case.times() * 10 * _POSTS
+    asyncio.run(case.own.send(case.own.bed.mixed(_POSTS, _INTERACTIONS, draw, start)))
+    point = f"{case.name}:{2 if case.name.startswith(('lists', 'transaction')) else 1}" if case.name in POINTS else ""
+    with case.own.worker(point) as worker:
+        wait(lambda: worker.is_ready() or worker.has_ended(), f"the worker is ready; see {worker.log}", _WAIT_SECONDS)
+        case.strike(case.own, worker)
+        begun = time.monotonic()
+        if not worker.has_ended():
+            wait(lambda: worker.has_ended() or worker.is_drained(), f"it ended or went on; see {worker.log}", _WAIT_SECONDS)
+            worker.stop()
+    with case.own.worker() as worker:
+        wait(worker.is_ready, f"the next worker is ready; see {worker.log}", _WAIT_SECONDS)
+        case.seconds.append(time.monotonic() - begun)
+        wait(worker.is_drained, f"all is read; see {worker.log}", _WAIT_SECONDS)
+        worker.stop()
+
+
+def _row(case: Case) -> Mapping[str, object]:
+    found = audit(case.own.bed.artifact, case.own.settings())
+    return {
+        "fault": case.name, "times": case.times(), "interactions": found.interactions, "lost": found.lost, "doubled": found.doubled,
+        "differing_users": len(found.differing), "same_weights": found.same_weights,
+        "seconds_to_recover": round(statistics.median(case.seconds), 1),
+    }  # fmt: skip
+
+
+def _strikes(found: Bed) -> dict[str, Strike]:
+    draw = random.Random(1)  # noqa: S311 - no secret
+
+    def at_a_point(_: Own, worker: Program) -> None:
+        wait(worker.has_ended, f"it dies at its point; see {worker.log}", _WAIT_SECONDS)
+
+    def killed(_: Own, worker: Program) -> None:
+        time.sleep(draw.uniform(0, 1))
+        worker.kill()
+
+    def stopped(_: Own, worker: Program) -> None:
+        time.sleep(draw.uniform(0, 1))
+        worker.stop()
+
+    strikes: dict[str, Strike] = {name: at_a_point for name in POINTS if name != "restore.inside"}
+    strikes |= {"kill -9": killed, "SIGTERM": stopped, "SIGSTOP 20 s, a standby": _frozen, "lists refused": _refused}
+    if found.broker is not None:
+        strikes |= {"broker kill -9": _broker_gone(0), "broker away 60 s": _broker_gone(60)}
+    return strikes
+
+
+def _frozen(own: Own, worker: Program) -> None:
+    with own.worker() as standby:
+        wait(lambda: standby.metrics().get("crossnet_standby") == 1, f"it stands by; see {standby.log}", _WAIT_SECONDS)
+        worker.process.send_signal(signal.SIGSTOP)
+        time.sleep(20)
+        wait(standby.is_ready, f"the standby has taken over; see {standby.log}", _WAIT_SECONDS)
+        worker.process.send_signal(signal.SIGCONT)
+        wait(worker.has_ended, f"the frozen one ends; see {worker.log}", _WAIT_SECONDS)
+        standby.stop()
+
+
+def _broker_gone(seconds: float) -> Strike:
+    def strike(own: Own, _: Program) -> None:
+        broker = own.bed.broker
+        if broker is None:
+            raise RuntimeError("a broker of somebody else is not killed")
+        broker.kill()
+        time.sleep(seconds)
+        broker.up()
+
+    return strike
+
+
+def _refused(own: Own, worker: Program) -> None:
+    asyncio.run(_limit(own, "100"))
+    try:
+        more = own.bed.interactions(1, np.random.default_rng(0), 10**7)
+        asyncio.run(own.send(more))
+        wait(worker.has_ended, f"it stops when its lists are refused; see {worker.log}", _WAIT_SECONDS)
+    finally:
+        asyncio.run(_limit(own, str(2**20)))
+
+
+async def _limit(own: Own, size: str) -> None:
+    kafka = own.settings().kafka
+    async with admin(kafka) as client:
+        given = {"max.message.bytes": size, "cleanup.policy": "compact,delete"}
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, kafka.recommendations, given)])
