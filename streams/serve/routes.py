@@ -43,7 +43,7 @@ class Routes:
         add("/users/{user}", self.user)
         add("/items/{item}", self.item)
         add("/figures", self.figures)
-        add("/live", self.live)
+        add("/live", self.live, allow_head=False)  # aiohttp would send the stream all the same
         add("/healthz", self.healthz)
         add("/readyz", self.readyz)
         add("/metrics", self.metrics)

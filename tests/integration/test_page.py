@@ -51,7 +51,7 @@ def serve(kafka: Kafka, settings: Settings, tmp_path: Path) -> Iterator[Serve]:
 
 def _open(browser: Browser, serve: Serve, user: str = "") -> None:
     browser.complaints()
-    browser.open(f"{serve.url}/{f'#{user}' if user else ''}")
+    browser.open(f"{serve.url}/{f'#user/{user}' if user else ''}")
     browser.wait_text("#status", "up to date")
 
 
@@ -71,6 +71,8 @@ def test_a_list_produced_to_kafka_appears_and_its_user_opens(
     browser.wait_text("#accuracy-note", "the last 61 of 61 interactions")
     kafka.produce(settings.kafka.recommendations, [record(made("newcomer", 100))])
     until(lambda: browser.count("#person .step") == 3, "an open user is kept up to date")
+    _open(browser, serve, "status")
+    browser.wait_text("#person", "Nothing is known of this user")
     assert [] == browser.complaints()
 
 
@@ -174,7 +176,7 @@ def test_a_token_is_asked_for(kafka: Kafka, tmp_path: Path, browser: Browser) ->
 
 def test_a_picture_can_be_taken(serve: Serve, browser: Browser, tmp_path: Path) -> None:
     """A PNG of the page with a user open. CROSSNET_PICTURE="URL FILE" takes it of a running server instead, as for the README."""
-    url, file = f"{serve.url}/#user1", tmp_path / "page.png"
+    url, file = f"{serve.url}/#user/user1", tmp_path / "page.png"
     if "CROSSNET_PICTURE" in os.environ:
         url, name = os.environ["CROSSNET_PICTURE"].split()
         file = Path(name)

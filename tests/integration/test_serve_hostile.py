@@ -89,6 +89,7 @@ def test_methods_and_hosts_that_are_not_meant(serve: Serve) -> None:
     """Another method is 405 with the allowed ones; the name of another host (DNS rebinding) is 421; a foreign page's form is 415."""
     answer = _talk(serve, _request("DELETE /users/ann"))
     assert (405, True) == (_status(answer), b"Allow: GET,HEAD" in answer)
+    assert 405 == _status(_talk(serve, _request("HEAD /live")))
     assert 421 == _status(_talk(serve, _request("GET /users/ann", host="evil.example")))
     form = b'{"user":"ann","text":"x"}'
     for kind in ("text/plain", "application/x-www-form-urlencoded"):

@@ -90,7 +90,8 @@ function start(frame) {
 function tick(frame) {
   if (!held) frame.lists.slice(-NEW_AT_ONCE).forEach(enter);
   figures(frame);
-  if (user && frame.lists.some((one) => one.user === user)) show(user);
+  // Not under the hands of whoever moves through it by keyboard.
+  if (user && frame.lists.some((one) => one.user === user) && !$("person-body").contains(document.activeElement)) show(user);
 }
 
 // ---- figures ----
@@ -135,7 +136,7 @@ for (const [measure, label] of Object.entries(MEASURES)) {
 function enter(one) {
   const what = one.last ? ["took ", make("b", {}, one.last.title || one.last.item), verdict(one.last)] : [one.trigger === "post" ? "has posted" : "starts"];
   const next = one.items.map((item) => item.title || item.item).join(" · ");
-  $("feed").prepend(make("li", {}, make("a", { href: `#${encodeURIComponent(one.user)}` },
+  $("feed").prepend(make("li", {}, make("a", { href: `#user/${encodeURIComponent(one.user)}` },
     make("span", { class: "who" }, one.user, make("time", { datetime: new Date(one.at).toISOString() }, moment(one.at))),
     make("span", { class: "what" }, what), make("span", { class: "next" }, next || "an empty list"))));
   while ($("feed").children.length > FEED) $("feed").lastChild.remove();
@@ -189,13 +190,14 @@ function stranger(list) {
 }
 
 async function follow() {
-  let name;
+  const found = location.hash.match(/^#user\/(.+)$/);
+  if (!found) return;
+  let name = found[1];
   try {
-    name = decodeURIComponent(location.hash.slice(1));
+    name = decodeURIComponent(name);
   } catch {
-    name = location.hash.slice(1);
+    // Not encoded: a name with a percent sign, typed into the address.
   }
-  if (!name || document.getElementById(name)) return;
   user = name;
   await show(user);
   $("person-title").focus({ preventScroll: true });
@@ -204,7 +206,7 @@ async function follow() {
 addEventListener("hashchange", follow);
 $("find").addEventListener("submit", (event) => {
   event.preventDefault();
-  location.hash = `#${encodeURIComponent($("who").value)}`;
+  location.hash = `#user/${encodeURIComponent($("who").value)}`;
 });
 setInterval(() => {
   const age = $("age");
