@@ -128,9 +128,9 @@ def differences(one: Version, other: Version) -> dict[str, Any]:
 
 
 def _moved(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
-    """|b - a| / |a| over the rows that both have."""
+    """|b - a| / |a| over the rows that both have; what is no number (not known yet) counts as 0."""
     common = tuple(slice(min(sizes)) for sizes in zip(a.shape, b.shape, strict=True))
-    before, after = a[common], b[common]
+    before, after = (np.where(np.isfinite(one[common]), one[common], 0.0) for one in (a, b))
     size = float(np.linalg.norm(before))
     return float(np.linalg.norm(after - before)) / size if size else float(np.any(after != before))
 
@@ -159,6 +159,15 @@ async def log(version: Version, artifact: str, settings: Settings) -> AsyncItera
             recommender.forget(lesson)
             continue
         yield Learned(record.offset, record.timestamp, len(lesson.users), recommender.learn(lesson))
+
+
+async def oldest_complete(versions: Sequence[Version], settings: Settings) -> Version:
+    """The oldest version whose later lessons Kafka still has all of: it deletes those that no kept checkpoint needs."""
+    begin, _ = await restore.lessons_range(settings)
+    found = next((one for one in versions if one.ours and one.following >= begin), None)
+    if found is None:
+        raise BrokerError(f"Kafka's lessons begin at {begin}, after all versions kept; the next checkpoint is one to look from")
+    return found
 
 
 async def back_to(version: Version, artifact: Path, settings: Settings) -> Path:

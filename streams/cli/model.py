@@ -109,18 +109,19 @@ def rollback(version: str, artifacts: Path, bootstrap: str | None, *, as_json: b
 
 
 @command.command()
-@click.option("--since", default=versions.TRAINED, show_default=True, help="The version whose weights learn them again.")
+@click.option("--since", help="The version whose weights learn them again; the oldest whose later lessons Kafka still has.")
 @_ARTIFACTS
 @bootstrap_option
 @json_option
-def log(since: str, artifacts: Path, bootstrap: str | None, *, as_json: bool) -> None:
+def log(since: str | None, artifacts: Path, bootstrap: str | None, *, as_json: bool) -> None:
     """Show the lessons since a version and the loss before each update, by learning them again; at most 20 rows, all with --json.
 
-    Example: crossnet model log --since trained --artifacts artifacts/congress
+    Example: crossnet model log --since 20001 --artifacts artifacts/congress
     """
     settings = for_artifacts(artifacts, bootstrap)
     kept = _kept(artifacts)
-    lessons = asyncio.run(_log(versions.named(kept, since), artifacts, settings))
+    version = versions.named(kept, since) if since else asyncio.run(versions.oldest_complete(kept, settings))
+    lessons = asyncio.run(_log(version, artifacts, settings))
     if as_json:
         for one in lessons:
             click.echo(json.dumps({"offset": one.offset, "at": one.at, "interactions": one.interactions, "loss": one.loss}))
@@ -131,7 +132,7 @@ def log(since: str, artifacts: Path, bootstrap: str | None, *, as_json: bool) ->
         count = sum(one.interactions for one in some)
         loss = sum(one.loss * one.interactions for one in some) / count
         click.echo(f"{told(some[0].at)}  offset {some[0].offset:8,}  {len(some):6,} lessons  {count:7,} interactions  loss {loss:.4f}")
-    click.echo(f"{len(lessons):,} lessons since {since}")
+    click.echo(f"{len(lessons):,} lessons since {version.name}")
 
 
 async def _log(version: Version, artifacts: Path, settings: Settings) -> list[Learned]:

@@ -66,7 +66,14 @@ def say(result: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result))
     else:
-        click.echo("  ".join(f"{name.replace('_', ' ')} {_readable(value)}" for name, value in result.items()))
+        for name, value in result.items():
+            if isinstance(value, Mapping):
+                click.echo(f"{name}: {_figures(value)}")
+        click.echo(_figures({name: value for name, value in result.items() if not isinstance(value, Mapping)}))
+
+
+def _figures(values: Mapping[str, Any]) -> str:
+    return "  ".join(f"{name.replace('_', ' ')} {_readable(value)}" for name, value in values.items())
 
 
 def _readable(value: object) -> str:

@@ -69,7 +69,7 @@ def _has_data(server: Prometheus, expression: str) -> bool:
 
 def _check_rules(server: Prometheus) -> None:
     rules = server.rules()
-    assert 12 <= len(rules)
+    assert 15 == len(rules)
     until(lambda: all(one["health"] == "ok" for one in server.rules()), "every rule has been evaluated without error")
     for rule in rules:
         for metric in _METRIC.findall(rule["query"]):
