@@ -67,6 +67,7 @@ def test_a_list_produced_to_kafka_appears_and_its_user_opens(
     browser.wait_text("#person-title", "newcomer")
     browser.wait_text("#person .list li:first-child", "Title 0")
     assert (2, 20) == (browser.count("#person .step"), browser.count("#person .list li"))
+    assert "The score is a single term: net" in browser.text("#person")
     assert "Place 1 on the list he had, 3 by the model, 7 by popularity" in browser.text("#person")
     browser.wait_text("#accuracy-note", "the last 61 of 61 interactions")
     kafka.produce(settings.kafka.recommendations, [record(made("newcomer", 100))])

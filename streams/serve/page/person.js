@@ -131,11 +131,17 @@ function terms(why) {
 const sum = (parts, sign) => parts.reduce((total, [, value]) => total + Math.max(0, sign * value), 0);
 const largest = (items, sign) => Math.max(1e-9, ...items.map((entry) => sum(terms(entry.why), sign)));
 
+const MEANING = {
+  net: "what his posts and past steps say, through the net (not split by network or topic)",
+  trend: "how the item does with everybody: taken lately, age",
+  neighbours: "what goes with the items he took",
+};
+
 function termsText(items) {
-  const names = new Set(items.flatMap((entry) => terms(entry.why).map(([term]) => term)));
-  if (!names.size) return "The list does not say how its scores come about.";
-  if (names.size === 1) return `The score is one term, ${[...names][0]}: this preset has no others to tell apart.`;
-  return `Each score is the sum of its terms: ${[...names].join(", ")}.`;
+  const names = [...new Set(items.flatMap((entry) => terms(entry.why).map(([term]) => term)))];
+  if (!names.length) return "The list does not say how its scores come about.";
+  const meant = names.map((term) => (Object.hasOwn(MEANING, term) ? `${term}, ${MEANING[term]}` : term)).join("; ");
+  return names.length === 1 ? `The score is a single term: ${meant}.` : `Each score is the sum of its terms: ${meant}.`;
 }
 
 // What speaks against an item stands left of the line, what speaks for it right, on one scale for the whole list.
