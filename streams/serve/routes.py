@@ -86,6 +86,7 @@ class Routes:
             raise Refused(422, error.reason, str(error)) from error
         except BrokerError as error:
             raise Refused(503, "kafka", str(error)) from error
+        self._readside.telemetry.produced.labels(network).inc()
         return reply(written, 202)
 
     async def _body(self, request: web.Request) -> bytes:

@@ -111,6 +111,7 @@ def test_an_event_goes_to_kafka_where_the_users_others_go(kafka: Kafka, settings
     assert (partition, b"ann", event) == (one.partition, one.key, json.loads(one.value))
     assert 202 == serve.post("twitter", {"user": "ann", "text": "a post"})[0]
     assert 1 == len(kafka.read_all(settings.networks["twitter"]))
+    assert 'crossnet_serve_events_total{network="twitter"} 1.0' in serve.request("GET", "/metrics")[1].decode()
 
 
 _WRONG: list[tuple[object, str]] = [
