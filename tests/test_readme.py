@@ -10,7 +10,8 @@ from model import Traced
 from streams.cli import crossnet
 from streams.errors import SettingsError
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text("utf-8")
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
 
 
 def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,6 +23,14 @@ def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     step = names["step"]
     assert isinstance(step, Traced)
     assert ((4,), (1,), (5,), (3,)) == (step.v_k.shape, step.attention_n.shape, step.h_H.shape, step.logits_I.shape)
+
+
+def test_the_file_tree_names_every_file_of_the_stream() -> None:
+    """Each module and folder of `streams` stands in the tree, and nothing that is not there."""
+    (tree,) = re.findall(r"^streams/ .*?(?=^deploy/)", README.split("## Files")[1], re.DOTALL | re.MULTILINE)
+    there = {one.name for one in (ROOT / "streams").glob("[a-z]*.py")}
+    assert there == set(re.findall(r"\b[a-z_]+\.py", tree))
+    assert all(f"{one.parent.name}/" in tree for one in (ROOT / "streams").glob("*/__init__.py"))
 
 
 @pytest.mark.parametrize(("option", "said"), [("--topics", "topics = 0"), ("--hidden", "hidden = 0"), ("--factors", "factors = 0")])
