@@ -79,6 +79,15 @@ def read(folder: Path) -> tuple[State, Extra]:
         raise CheckpointError(f"the checkpoint in {folder} does not fit this program ({error}); use the one that wrote it") from error
 
 
+def extra_of(folder: Path) -> Extra:
+    """The extra facts alone, without reading tensors; CheckpointError when they cannot be read."""
+    try:
+        found: Extra = _head(folder, (folder / _FACTS).read_bytes())["content"]["extra"]
+    except (OSError, KeyError, TypeError) as error:
+        raise CheckpointError(f"no checkpoint can be read in {folder} ({error!r}); give a folder that `save` wrote") from error
+    return found
+
+
 def _head(folder: Path, facts: bytes) -> dict[str, Any]:
     try:
         head = json.loads(facts)

@@ -6,21 +6,27 @@
 import logging
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from model import ModelError, Recommender
+from model.checkpoint import extra_of
 from streams.faults import point
-from streams.settings import WorkerSettings
+from streams.settings import Settings, WorkerSettings
 
 _logger = logging.getLogger(__name__)
 
 
-class Checkpoints:
-    """The checkpoints of one artifact on one Kafka cluster."""
+def mark_of(artifact: str, cluster: str, settings: Settings) -> dict[str, str]:
+    """What tells the log of lessons that a checkpoint's number means."""
+    return {"artifact": artifact, "cluster": cluster, "lessons": settings.kafka.lessons}
 
-    def __init__(self, folder: Path, artifact: str, cluster: str, settings: WorkerSettings) -> None:
-        self._folder, self._settings = folder / "online", settings
-        self._mark: dict[str, str | int] = {"artifact": artifact, "cluster": cluster}
+
+class Checkpoints:
+    """The checkpoints of one artifact on one log of lessons."""
+
+    def __init__(self, folder: Path, mark: Mapping[str, str], settings: WorkerSettings) -> None:
+        self._folder, self._settings, self._mark = folder / "online", settings, mark
         self._tried_at = time.monotonic()
         self._tried_interactions = 0
         self.broken = 0
@@ -28,7 +34,7 @@ class Checkpoints:
 
     def newest(self, lessons_end: int) -> tuple[Recommender, int] | None:
         """The newest checkpoint that fits, and the offset of the lesson that follows it; broken ones are named and skipped."""
-        for path in self._ours()[::-1]:
+        for path in self.paths()[::-1]:
             try:
                 recommender, extra = Recommender.load(path)
             except ModelError as error:
@@ -36,7 +42,7 @@ class Checkpoints:
                 _logger.warning("checkpoint %s is skipped for the one before: %s", path.name, error)
                 continue
             following = int(extra["next_lesson"])
-            if all(extra.get(key) == value for key, value in self._mark.items()) and following <= lessons_end:
+            if following <= lessons_end:
                 return recommender, following
         return None
 
@@ -55,7 +61,7 @@ class Checkpoints:
         point("checkpoint.before")
         try:
             recommender.save(self._folder / f"{next_lesson:017d}", {**self._mark, **facts})
-            kept = self._ours()
+            kept = self.paths()
             for path in kept[: -self._settings.checkpoints_kept]:
                 shutil.rmtree(path)
         except OSError as error:
@@ -67,5 +73,13 @@ class Checkpoints:
         point("checkpoint.after")
         return True
 
-    def _ours(self) -> list[Path]:
-        return sorted(self._folder.glob("[0-9]*"))
+    def paths(self) -> list[Path]:
+        """Those of this log, oldest first, and broken ones: others may stand beside them, and their numbers mean nothing here."""
+        return [path for path in sorted(self._folder.glob("[0-9]*")) if self._is_ours(path)]
+
+    def _is_ours(self, path: Path) -> bool:
+        try:
+            extra = extra_of(path)
+        except ModelError:
+            return True
+        return all(extra.get(key) == value for key, value in self._mark.items())

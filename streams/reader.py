@@ -4,7 +4,8 @@ import logging
 import os
 import signal
 import threading
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import faust
 from faust.transport.drivers import aiokafka as driver
@@ -14,6 +15,14 @@ _faust_logger = logging.getLogger("faust.reader")
 _faust_logger.addFilter(lambda record: "keepalive" not in record.getMessage())  # a frozen process is told of by its fence
 _FETCH_MS = 50
 _LINGER_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where reading stands: the next offset to fetch, and the end of the partition as last heard."""
+
+    position: int
+    end: int
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
@@ -28,8 +37,24 @@ class _Thread(driver.AIOKafkaConsumerThread):
         return consumer
 
 
+    def place_of(self, partition: tuple[str, int]) -> Place | None:
+        """Read beside the thread, which a question would wake: there are thousands a second."""
+        subscription = None if self._consumer is None else self._consumer._subscription.subscription  # noqa: SLF001 - no public way
+        assignment = None if subscription is None else subscription.assignment
+        tp = faust.types.TP(*partition)
+        if assignment is None or tp not in assignment.tps:
+            return None
+        state = assignment.state_value(tp)
+        position, end = state._position, state.highwater  # noqa: SLF001 - the public one asserts that it is there
+        return None if position is None or end is None else Place(position, end)
+
+
 class _Consumer(driver.Consumer):
     logger = _faust_logger
+
+    def place_of(self, partition: tuple[str, int]) -> Place | None:
+        """Where reading stands in a partition; None while it is not assigned or nothing has been fetched."""
+        return cast(_Thread, self._thread).place_of(partition)
 
     def _new_consumer_thread(self) -> Any:  # noqa: ANN401 - faust ships no types
         return _Thread(self, loop=self.loop, beacon=self.beacon)

@@ -17,6 +17,7 @@ import numpy as np
 from model import CheckpointError, Forgotten, Recommender, checkpoint, lesson_of
 from streams import restore, tail
 from streams.assemble import name_of
+from streams.checkpoint import mark_of
 from streams.connection import admin
 from streams.errors import ArtifactError, BrokerError
 from streams.settings import Settings
@@ -183,7 +184,7 @@ async def back_to(version: Version, artifact: Path, settings: Settings) -> Path:
     # Sorts after what there is of the same lesson, so that the next start takes it.
     number = len(list((artifact / "online").glob(f"{end:017d}*")))
     path = artifact / "online" / f"{end:017d}-{number:03d}-back-to-{version.name.partition('-')[0]}"
-    recommender.save(path, {"artifact": name_of(trained), "cluster": cluster, "next_lesson": end})
+    recommender.save(path, {**mark_of(name_of(trained), cluster, settings), "next_lesson": end})
     return path
 
 

@@ -11,7 +11,7 @@ import signal
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 from aiokafka.errors import KafkaError
@@ -19,14 +19,14 @@ from mode.supervisors import CrashingSupervisor
 
 from streams import assemble, kafka_topics, restore
 from streams.align import Partition
-from streams.checkpoint import Checkpoints
+from streams.checkpoint import Checkpoints, mark_of
 from streams.commit import Batch, FencedError, Writer
 from streams.connection import named, password, tls
 from streams.errors import BrokerError
 from streams.folder import partition_of
 from streams.lease import Lease
 from streams.pump import Pump
-from streams.reader import Program, Transport
+from streams.reader import Place, Program, Transport
 from streams.records import DeadLetter, Forget, Interaction, InvalidRecord, Post, Source, forget, parse
 from streams.settings import KafkaSettings, Settings
 from streams.telemetry import Telemetry
@@ -74,7 +74,7 @@ class Worker:
                 for _ in range(min(queue.qsize(), _BATCH)):
                     self._take(queue.get_nowait().message)
                 self._record_at = time.monotonic()
-                await self._mark_busy()
+                self._mark_busy()
                 await self._pump.go_on()
             except Exception as error:
                 self._fail(error)
@@ -111,19 +111,19 @@ class Worker:
         """Tell the aligner which partitions are idle, and let the pump go on; a record's own arrival cannot do that."""
         try:
             while not self._app.should_stop:
-                await self._mark_idle()
+                self._mark_idle()
                 await self._pump.go_on()
                 await asyncio.sleep(_TICK_SECONDS)
         except Exception as error:
             self._fail(error)
             raise
 
-    async def _mark_idle(self) -> None:
+    def _mark_idle(self) -> None:
         # A busy event loop fetches nothing: only time in which it could have counts as idle.
         now = time.monotonic()
         elapsed, self._ticked_at = min(now - self._ticked_at, 2 * _TICK_SECONDS), now
         for partition in self._pump.aligner.waiting:
-            if not await self._is_drained(self._app.consumer, partition):
+            if not self._is_drained(partition):
                 self._drained_seconds.pop(partition, None)
                 continue
             seconds = self._drained_seconds.get(partition, 0.0) + elapsed
@@ -132,24 +132,24 @@ class Worker:
                 self._drained_seconds.pop(partition)
                 self._pump.aligner.set_idle(partition)
 
-    async def _mark_busy(self) -> None:
+    def _mark_busy(self) -> None:
         # An idle partition's next records may already be in Faust's hands, behind those of others.
         for partition in self._pump.aligner.idle:
-            position = await self._app.consumer.position(faust.types.TP(*partition))
-            if position is not None and position > self._seen(partition):
+            place = self._place_of(partition)
+            if place is not None and place.position > self._seen(partition):
                 self._pump.aligner.set_busy(partition)
 
-    async def _is_drained(self, consumer: Any, partition: Partition) -> bool:  # noqa: ANN401 - faust ships no types
-        tp = faust.types.TP(*partition)
-        if tp not in consumer.assignment():
-            return False
-        position, end = await consumer.position(tp), consumer.highwater(tp)
-        if position is None or end is None or position < end:
+    def _is_drained(self, partition: Partition) -> bool:
+        place = self._place_of(partition)
+        if place is None or place.position < place.end:
             return False
         # What Faust has fetched may still be on its way to the agent; a transaction marker never comes.
-        if position > self._seen(partition) and time.monotonic() - self._record_at > _MARKER_SECONDS:
-            self._markers[partition] = position
-        return bool(self._seen(partition) >= position)
+        if place.position > self._seen(partition) and time.monotonic() - self._record_at > _MARKER_SECONDS:
+            self._markers[partition] = place.position
+        return self._seen(partition) >= place.position
+
+    def _place_of(self, partition: Partition) -> Place | None:
+        return cast(Place | None, cast(Any, self._app.consumer).place_of(partition))
 
     def _seen(self, partition: Partition) -> int:
         return max(self._next.get(partition, 0), self._markers.get(partition, 0))
@@ -157,9 +157,9 @@ class Worker:
     async def _look(self) -> None:
         self._telemetry.look(self._line, self._pump.aligner, self._pump.uncommitted)
         for partition, following in self._next.items():
-            end = self._app.consumer.highwater(faust.types.TP(*partition))
-            if end is not None:  # before the first fetch nothing is known
-                self._telemetry.lag.labels(partition[0], str(partition[1])).set(max(0, end - following))
+            place = self._place_of(partition)
+            if place is not None:
+                self._telemetry.lag.labels(partition[0], str(partition[1])).set(max(0, place.end - following))
 
     def _exposition(self) -> bytes:
         self._telemetry.look(self._line, self._pump.aligner, self._pump.uncommitted)
@@ -256,7 +256,8 @@ class Worker:
     async def _restore(self) -> None:
         settings, artifact, started = self._settings, self._artifact.name, time.monotonic()
         first, end = await restore.lessons_range(settings)
-        self._checkpoints = Checkpoints(self._path, artifact, await restore.cluster_id(settings), settings.worker)
+        mark = mark_of(artifact, await restore.cluster_id(settings), settings)
+        self._checkpoints = Checkpoints(self._path, mark, settings.worker)
         found = self._checkpoints.newest(end)
         self._telemetry.broken_checkpoints.set(self._checkpoints.broken)
         following = 0

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from model import ModelError, Recommender
 from streams import assemble, restore
 from streams.align import Aligner, Held
+from streams.checkpoint import Checkpoints, mark_of
 from streams.line import Line, flush
 from streams.records import DeadLetter, Forget, Interaction, InvalidRecord, Source, forget, parse
 from streams.rows import User
@@ -144,8 +145,9 @@ async def _weights_agree(artifact: Path, settings: Settings, name: str) -> bool:
     """Whether the checkpoints that can be read, and the artifact where its lessons are still there, lead to the same weights."""
     first, _ = await restore.lessons_range(settings)
     starts = [artifact / "model"] if first == 0 else []
+    mark = mark_of(name, await restore.cluster_id(settings), settings)
     hashes = set()
-    for path in [*starts, *sorted((artifact / "online").glob("[0-9]*"))]:
+    for path in [*starts, *Checkpoints(artifact, mark, settings.worker).paths()]:
         try:
             recommender, extra = Recommender.load(path)
         except ModelError:

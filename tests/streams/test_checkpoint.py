@@ -1,0 +1,40 @@
+"""Promises of streams/checkpoint.py."""
+
+from pathlib import Path
+
+from streams.checkpoint import Checkpoints
+from streams.settings import WorkerSettings
+from tests.streams.small import line
+
+_SETTINGS = WorkerSettings(checkpoints_kept=2)
+
+
+def _checkpoints(folder: Path, log: str) -> Checkpoints:
+    return Checkpoints(folder, {"lessons": log}, _SETTINGS)
+
+
+def test_checkpoints_of_another_log_are_left_alone(tmp_path: Path) -> None:
+    """Numbers of one log mean nothing on another: neither is taken, counted or deleted for the other."""
+    recommender = line().recommender
+    one, other = _checkpoints(tmp_path, "one"), _checkpoints(tmp_path, "other")
+    for number in (900, 901):
+        assert other.write(recommender, number, 0, 0.0)
+    for number in (1, 2, 3):
+        assert one.write(recommender, number, 0, 0.0)
+    assert ["2", "3"] == [path.name.lstrip("0") for path in one.paths()]
+    assert (2, 900) == (one.oldest, other.oldest)
+    assert ["900", "901"] == [path.name.lstrip("0") for path in other.paths()]
+    found = one.newest(1000)
+    assert found is not None
+    assert 3 == found[1]
+    assert None is _checkpoints(tmp_path, "third").newest(1000)
+
+
+def test_one_that_is_ahead_of_the_log_is_not_taken(tmp_path: Path) -> None:
+    """A checkpoint that has learned lessons which are not in Kafka belongs to a lost future."""
+    checkpoints = _checkpoints(tmp_path, "one")
+    for number in (5, 8):
+        checkpoints.write(line().recommender, number, 0, 0.0)
+    found = checkpoints.newest(7)
+    assert found is not None
+    assert 5 == found[1]
