@@ -135,7 +135,7 @@ def test_a_killed_broker_loses_nothing(mini: Folder, artifacts: Callable[[str], 
         mortal.kill()
         mortal.port = int(kafka.bootstrap.rpartition(":")[2])
         mortal.up()
-        worker.settle(60)
+        worker.settle(180)
     _finish(artifact)
     assert [] == audit(artifact, settings).faults
 
