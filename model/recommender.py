@@ -85,12 +85,16 @@ class Recommender:
             )
         x_BM = self._tensor(wave.x_BM)
         h_A_BH, weights = read_past(x_BM, wave.memories, config.hidden)
-        columns = self.network.columns(self._user_rows(wave.users), self._previous(wave.past, len(wave.users)))
-        z_B6H = self.network.project(self.network.pool(x_BM, *columns))
+        z_B6H = self._projected(x_BM, self._user_rows(wave.users), wave.past)
         h_BH = self._tensor(np.stack([one.h_H for one in wave.memories]))
         C_BH = self._tensor(np.stack([one.C_H for one in wave.memories]))
         h_BH, C_BH = self.network.cell(z_B6H, torch.tensor(wave.g_B)[:, None], h_BH, C_BH, h_A_BH)
         return h_BH, C_BH, h_A_BH, tuple(_float32(one) for one in weights)
+
+    def _projected(self, x_BM: Tensor, e_Bk: Tensor, past: Sequence[Sequence[str]]) -> Tensor:
+        """The pooled input of steps after these pasts, projected on the gates, (B, 6H)."""
+        columns = self.network.columns(e_Bk, self._previous(past, len(e_Bk)))
+        return self.network.project(self.network.pool(x_BM, *columns))
 
     def _previous(self, past: Sequence[Sequence[str]], count: int) -> Tensor:
         """Rows of the items taken last, -1 where there is none or it has no row."""
@@ -144,8 +148,7 @@ class Recommender:
     def _learn_blend(self, blend: Blend, lesson: Lesson, user_B: Tensor, item_B: Tensor) -> float:
         """The net stays as it is; heads, weights and, once the time is over, statistics learn."""
         network = self.network
-        columns = network.columns(network.E_user.detach()[user_B], self._previous(lesson.past, len(user_B)))
-        z_B6H = network.project(network.pool(self._tensor(lesson.x_BM), *columns))
+        z_B6H = self._projected(self._tensor(lesson.x_BM), network.E_user.detach()[user_B], lesson.past)
         g_B1, given = torch.tensor(lesson.g_B)[:, None], (lesson.h_BH, lesson.C_BH, lesson.h_A_BH)
         h_BH, _ = network.cell(z_B6H, g_B1, *(self._tensor(one) for one in given))
         loss = blend.learn(h_BH, item_B.tolist(), self._seen(lesson.users, lesson.at, lesson.past, lesson.g_B, lesson.x_BM))
