@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import pytest
 
+from streams.broker import Broker
 from streams.errors import BrokerError
 from streams.folder import Folder
 from tests.integration.brokers import any_broker
@@ -92,3 +93,12 @@ def _unavailable(why: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(why)
     pytest.skip(why)
+
+
+@pytest.fixture
+def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+    """An own broker, stopped after the test; independent of the one that the other tests use."""
+    monkeypatch.delenv("CROSSNET_BOOTSTRAP", raising=False)
+    broker = Broker(tmp_path / "broker", port=0)
+    yield broker
+    broker.down()

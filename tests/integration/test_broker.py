@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from os import kill
 from pathlib import Path
 
@@ -16,15 +15,6 @@ from streams.broker import HOST, Broker, answers, fetch_jars, free_port
 from streams.errors import BrokerError
 from tests.integration.kafka import Kafka
 from tests.integration.until import until
-
-
-@pytest.fixture
-def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
-    """An own broker, stopped after the test; independent of the one that the other tests use."""
-    monkeypatch.delenv("CROSSNET_BOOTSTRAP", raising=False)
-    broker = Broker(tmp_path / "broker", port=0)
-    yield broker
-    broker.down()
 
 
 def test_data_is_kept_until_fresh(local: Broker) -> None:

@@ -5,7 +5,7 @@ import json
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -113,18 +113,9 @@ def _answers(worker: Worker) -> bool:
         return False
 
 
-@pytest.fixture
-def mortal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
-    """A broker of this test's own, to be killed."""
-    monkeypatch.delenv("CROSSNET_BOOTSTRAP", raising=False)
-    broker = Broker(tmp_path / "broker", port=0)
-    yield broker
-    broker.down()
-
-
-def test_a_killed_broker_loses_nothing(mini: Folder, artifacts: Callable[[str], Path], mortal: Broker, tmp_path: Path) -> None:
+def test_a_killed_broker_loses_nothing(mini: Folder, artifacts: Callable[[str], Path], local: Broker, tmp_path: Path) -> None:
     """Kafka dies while the worker is at work and comes back: the same worker, or the next one, ends the work."""
-    kafka = Kafka(mortal.up())
+    kafka = Kafka(local.up())
     settings = kafka.settings(_NETWORKS, partitions=2, worker=_WORKER)
     kafka.create(settings)
     artifact = artifact_for(settings, artifacts("full"), tmp_path / "artifact")
@@ -132,9 +123,9 @@ def test_a_killed_broker_loses_nothing(mini: Folder, artifacts: Callable[[str], 
     with Worker(artifact) as worker:
         worker.wait_ready()
         until(lambda: worker.total("crossnet_commits_total") > 3, "it is at work", every=0.01)
-        mortal.kill()
-        mortal.port = int(kafka.bootstrap.rpartition(":")[2])
-        mortal.up()
+        local.kill()
+        local.port = int(kafka.bootstrap.rpartition(":")[2])
+        local.up()
         worker.settle(180)
     _finish(artifact)
     assert [] == audit(artifact, settings).faults
