@@ -100,9 +100,7 @@ class Line:
         """Whether no further interaction of the same time can come (interactions precede posts), or too many have come already."""
         if isinstance(record, Post) or record.at != self.last_at:
             return True
-        cut = sum(len(taken) for taken, _, _ in self.tie) >= self.settings.tie_limit
-        self.counts["cut_ties"] += cut
-        return cut
+        return sum(len(taken) for taken, _, _ in self.tie) >= self.settings.tie_limit
 
     def skips(self, record: Post | Interaction) -> bool:
         """Whether a record of this id has been taken from its user lately: it is counted, and must not be gathered again."""
@@ -126,6 +124,7 @@ class Line:
             self._gather_post(record, user)
             self.users.posted(record.user)
         else:
+            self.counts["cut_ties"] += record.at == self.last_at and not (self.wave or self.tie)
             self.wave[record.user] = self._gather_interaction(record, user)
             self.last_at = record.at
             self.users.acted(record.user)

@@ -122,8 +122,15 @@ def test_ids_owned_items_and_ties_are_bounded() -> None:
     assert ["c", "d"] == one.users["ann"].owned
     again = [one.skips(replace(took("ann", "d", 2 * DAY, 9), id=item)) for item in "bcd"]
     assert [False, True, True] == again
-    assert one.counts["cut_ties"] > 0
+    assert 1 == one.counts["cut_ties"]
     assert 4 == sum(len(output.learned) for output in outputs)
+
+
+def test_a_cut_tie_is_counted_once() -> None:
+    """However often it is asked whether a tie is too long, learning it in two parts is one cut."""
+    one = line(tie_limit=2, wave=2)
+    list(drive(one, [took(user, "a", DAY, number) for number, user in enumerate(("ann", "bob", "cat", "dan", "eve"))]))
+    assert 1 == one.counts["cut_ties"]
 
 
 def test_years_of_posts_without_interaction_stay_small() -> None:
