@@ -1,6 +1,10 @@
-"""Tensors that grow by rows: the storage doubles, so that n arrivals cost O(n) copies."""
+"""Tensors and arrays that grow by rows, in strides, so that n arrivals cost O(n) copies."""
 
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 _FIRST_CAPACITY = 64
@@ -18,3 +22,11 @@ def with_rows(rows: Tensor, count: int) -> Tensor:
         grown[: len(rows)] = rows
         return grown[:count]
     return rows.as_strided((count, *rows.shape[1:]), rows.stride(), 0)
+
+
+def with_room(rows: NDArray[Any], count: int, fill: int = 0) -> NDArray[Any]:
+    """The array with `count` rows or more; those that come in hold `fill`, and are a quarter of what was there at least."""
+    more = count - len(rows)
+    if more <= 0:
+        return rows
+    return np.pad(rows, [(0, max(more, len(rows) // 4)), *[(0, 0)] * (rows.ndim - 1)], constant_values=fill)

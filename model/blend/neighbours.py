@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from model.rows import with_room
+
 LAST, FOLLOWED = 50, 5
 KEPT = 256
 _DECAY = 0.95
@@ -26,11 +28,7 @@ class Links:
 
     def grow(self, items: int) -> None:
         """Make room for new items without links."""
-        more = items - len(self.item_IN)
-        if more > 0:
-            more = max(more, len(self.item_IN) // 4)  # in strides, because each copies all
-            self.item_IN = np.pad(self.item_IN, ((0, more), (0, 0)), constant_values=_NONE)
-            self.weight_IN = np.pad(self.weight_IN, ((0, more), (0, 0)))
+        self.item_IN, self.weight_IN = with_room(self.item_IN, items, _NONE), with_room(self.weight_IN, items)
 
     def forget(self, row: int) -> None:
         """The row belongs to another item from now on, in other items' links too."""

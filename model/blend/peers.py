@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from model.blend.neighbours import recent
 from model.blend.trend import DAY_MS
+from model.rows import with_room
 
 ITEMS_KEPT, TAKERS_KEPT = 128, 256
 PEERS = 100
@@ -31,11 +32,7 @@ class Peers:
 
     def grow(self, items: int) -> None:
         """Make room for new items."""
-        more = items - len(self.count_I)
-        if more > 0:
-            more = max(more, len(self.count_I) // 4)  # in strides, because each copies all
-            self.user_IT = np.pad(self.user_IT, ((0, more), (0, 0)), constant_values=_NONE)
-            self.count_I = np.pad(self.count_I, (0, more))
+        self.user_IT, self.count_I = with_room(self.user_IT, items, _NONE), with_room(self.count_I, items)
 
     def forget(self, row: int) -> None:
         """The item's row belongs to another one from now on."""
@@ -62,12 +59,8 @@ class Peers:
         self.count_I[item] += 1
 
     def _grow_users(self, users: int) -> None:
-        more = users - len(self.count_U)
-        if more > 0:
-            more = max(more, len(self.count_U) // 4)
-            self.item_UN = np.pad(self.item_UN, ((0, more), (0, 0)), constant_values=_NONE)
-            self.at_UN = np.pad(self.at_UN, ((0, more), (0, 0)))
-            self.count_U = np.pad(self.count_U, (0, more))
+        self.item_UN = with_room(self.item_UN, users, _NONE)
+        self.at_UN, self.count_U = with_room(self.at_UN, users), with_room(self.count_U, users)
 
     def features(self, user: int, past: Sequence[int], at: int, items: int) -> NDArray[np.float64]:
         """What his nearest peers took, each weighed by likeness, at any time and with a half-life of 30 days; (2, I).
