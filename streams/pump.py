@@ -52,7 +52,6 @@ class Origin(Protocol):
         """As sent."""
 
 
-
 @dataclass(slots=True)
 class _Uncommitted:
     """What the line has done since the last commit."""

@@ -36,7 +36,6 @@ class _Thread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = _FETCH_MS  # noqa: SLF001 - Faust offers no setting
         return consumer
 
-
     def place_of(self, partition: tuple[str, int]) -> Place | None:
         """Read beside the thread, which a question would wake: there are thousands a second."""
         subscription = None if self._consumer is None else self._consumer._subscription.subscription  # noqa: SLF001 - no public way
