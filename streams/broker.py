@@ -32,14 +32,7 @@ _UP_SECONDS = 60.0  # 3-5 s on an idle machine; a laden CI machine needs more
 _DOWN_SECONDS = 20.0  # a clean stop takes 1-2 s
 _JAVA_AT_LEAST = 17
 
-_PROPERTIES = """\
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{host}:{controller_port}
-controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
-log.dirs={data}
+SINGLE_NODE = """\
 # One node: nothing can be replicated.
 default.replication.factor=1
 min.insync.replicas=1
@@ -54,6 +47,15 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.num.partitions=4
 # A group of one need not wait for others.
 group.initial.rebalance.delay.ms=0
+"""
+_PROPERTIES = SINGLE_NODE + """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+log.dirs={data}
 # A misspelt Kafka topic must be an error, and what was written stays until `--fresh`.
 auto.create.topics.enable=false
 log.retention.ms=-1

@@ -15,12 +15,12 @@ from aiokafka.protocol.admin import CreateAclsRequest
 
 from streams import connection
 from streams.acls import Acl
-from streams.broker import HOST, fetch_jars, find_java, free_port, jvm_command
+from streams.broker import HOST, SINGLE_NODE, fetch_jars, find_java, free_port, jvm_command
 from streams.pidfile import PidFile, within
 from streams.settings import KafkaSettings
 
 ADMIN = "admin"
-_PROPERTIES = """\
+_PROPERTIES = SINGLE_NODE + """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
@@ -43,17 +43,6 @@ allow.everyone.if.no.acl.found=false
 # The controller's own listener, loopback only, knows no users.
 super.users=User:{admin};User:ANONYMOUS
 log.dirs={folder}/data
-default.replication.factor=1
-min.insync.replicas=1
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-offsets.topic.num.partitions=4
-transaction.state.log.num.partitions=4
-share.coordinator.state.topic.num.partitions=4
-group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 """
 _KEYSTORE = "of-a-test"
