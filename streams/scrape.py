@@ -21,7 +21,7 @@ class Metrics:
     def not_ready(self) -> str | None:
         """Why the program does not read its input, in its own words; None when it does."""
         try:
-            status, body = self._get("/readyz")
+            status, body = get(self._address, "/readyz", self._seconds)
         except (OSError, http.client.HTTPException) as error:
             return f"nothing answers at {self.url} ({type(error).__name__})"
         return None if status == 200 else body.decode("utf-8", "replace").strip()
@@ -29,7 +29,7 @@ class Metrics:
     def read(self) -> None:
         """Read them anew."""
         series = {}
-        for line in self._get("/metrics")[1].decode().splitlines():
+        for line in get(self._address, "/metrics", self._seconds)[1].decode().splitlines():
             found = _SERIES.match(line)
             if found:
                 series[found[1], frozenset(filter(None, (found[2] or "").split(",")))] = float(found[3])
@@ -49,12 +49,14 @@ class Metrics:
         ranked = self.sum("crossnet_ranked_total", ranking=ranking)
         return self.sum(name, ranking=ranking, k=str(cut)) / ranked if ranked else 0.0
 
-    def _get(self, path: str) -> tuple[int, bytes]:
-        host, _, port = self._address.rpartition(":")
-        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=self._seconds)
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
+
+def get(address: str, path: str, seconds: float = 10.0) -> tuple[int, bytes]:
+    """Status and body of a GET at an address "host:port"; OSError or HTTPException when nothing answers so soon."""
+    host, _, port = address.rpartition(":")
+    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=seconds)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()

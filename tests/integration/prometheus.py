@@ -1,6 +1,5 @@
 """A real Prometheus that scrapes what a test tells it to, every second."""
 
-import http.client
 import json
 import subprocess
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from streams.broker import HOST, free_port
+from streams.scrape import get
 from tests.integration.until import until
 
 _CONFIG = """\
@@ -97,10 +97,4 @@ class Prometheus:
             return False
 
     def _get(self, path: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=10)
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
+        return get(f"{HOST}:{self.port}", path)
