@@ -14,9 +14,9 @@ from streams.connection import admin, consumer
 from streams.faults import point
 from streams.settings import Settings
 from streams.state import Users
+from streams.tail import to_ends
 
 _logger = logging.getLogger(__name__)
-_FETCH_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +113,8 @@ async def read(settings: Settings, kafka_topic: str, numbers: Iterable[int], sta
         ends = await client.end_offsets(partitions)
         for partition in partitions:
             client.seek(partition, start)
-        while True:
-            # A position moves over transaction markers too, a record's offset does not.
-            open_partitions = [one for one in partitions if await client.position(one) < ends[one]]
-            if not open_partitions:
-                return
-            for records in (await client.getmany(*open_partitions, timeout_ms=_FETCH_MS)).values():
-                for record in records:
-                    yield record
+        async for record in to_ends(client, ends):
+            yield record
 
 
 async def cluster_id(settings: Settings) -> str:

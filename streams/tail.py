@@ -1,4 +1,4 @@
-"""Reading Kafka topics as they are: the last records, all of them, or those that come; for people, not for the stream."""
+"""Reading Kafka topics as they are: to the ends they have now, the last records, or those that come; beside the stream, not in it."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any
@@ -34,7 +34,7 @@ async def last(
         begins, ends = await client.beginning_offsets(places), await client.end_offsets(places)
         for one in places:
             client.seek(one, begins[one] if everything else max(begins[one], ends[one] - (count or 0)))
-        found = [record async for record in _until(client, ends) if keep(record)]
+        found = [record async for record in to_ends(client, ends) if keep(record)]
         found.sort(key=lambda one: (one.timestamp, one.topic, one.partition, one.offset))
         for record in found if count is None else found[max(0, len(found) - count) :]:
             yield record
@@ -48,7 +48,7 @@ def _any(_: ConsumerRecord) -> bool:
     return True
 
 
-async def _until(client: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> AsyncIterator[ConsumerRecord]:
+async def to_ends(client: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> AsyncIterator[ConsumerRecord]:
     """Every record from the positions to these ends."""
     while True:
         # A position moves over transaction markers too, a record's offset does not.
@@ -75,7 +75,7 @@ async def one(settings: Settings, kafka_topic: str, partition: int, offset: int)
         if not begins[place] <= offset < ends[place]:
             return None
         client.seek(place, offset)
-        async for record in _until(client, ends):
+        async for record in to_ends(client, ends):
             return record if record.offset == offset else None
     return None
 
