@@ -6,7 +6,7 @@ from model.config import ModelConfig
 from model.errors import CheckpointError, ModelError
 from model.fit import EpochReport, fit
 from model.ids import Ids
-from model.lesson import Forgotten, Lesson, lesson_of
+from model.lesson import Forgotten, Known, Lesson, lesson_of
 from model.memory import Memory
 from model.metrics.hr import hit
 from model.metrics.mean import mean_over_users
@@ -24,6 +24,7 @@ __all__ = [
     "EpochReport",
     "Forgotten",
     "Ids",
+    "Known",
     "Lesson",
     "Memory",
     "ModelConfig",

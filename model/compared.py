@@ -16,7 +16,7 @@ from model.config import ModelConfig
 from model.contract import Event, Query, Training
 from model.errors import ModelError
 from model.fit import EpochReport, Steps, fit
-from model.lesson import Lesson
+from model.lesson import Known, Lesson
 from model.memory import Memory
 from model.recommender import Recommender
 from model.wave import Advanced, Ranked, Wave
@@ -45,7 +45,7 @@ class Compared:
     settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     epochs: int = 60
-    patience: int = 5
+    patience: int = 15
     device: str = "cpu"
     learning_rate: float = 0.003
     "offline"
@@ -68,8 +68,8 @@ class Compared:
             _by_user(training.train), _by_user(training.validation), config, epochs=self.epochs, patience=self.patience,
             seed=self.seed, device=self.device, learning_rate=self.learning_rate, progress=self.progress,
         )  # fmt: skip
-        if config.preset == "full":
-            self._recommender.know(map(str, range(training.items)))
+        words = training.words or [()] * training.items
+        self._recommender.know(Known.of({str(row): own for row, own in enumerate(words)}))
 
     def with_settings(self, **settings: float | str | bool) -> "Compared":
         """The same fitted network with other online settings."""

@@ -57,6 +57,8 @@ class Training:
     "in time order"
     validation: Sequence[Event]
     "in time order, later than `train` for each user: for stopping early, not for learning from"
+    words: Sequence[Sequence[str]] = ()
+    "of each item's text, by row; () = no texts"
 
 
 @runtime_checkable

@@ -1,15 +1,17 @@
-"""A lesson: everything that learning one wave reads, as a value and as bytes (DESIGN section 9).
+"""Lessons: everything that changes the weights, as values and as bytes (DESIGN section 9). Of a wave that was ranked:
 
     b"L" version(u8) B(u32) M(u32) H(u32)  B users, B items (each u16 length + UTF-8)
     at (B int64)  g (B float64)  x (B*M float32)  h, C, h_A (B*H float32 each)              all little-endian
 
 Version 2, of preset `full`, goes on: ends_tie(u8), and for each interaction the number (u16) and names of the items before it.
+`Forgotten` and `Known` are the other kinds.
 
-Legend: B interactions, M length of x, H hidden.
+Legend: B interactions, M length of x, H hidden, n items, W buckets of words.
 """
 
 import struct
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +22,9 @@ from model.wave import Advanced, Floats, Wave
 
 _MAGIC, _PLAIN, _WITH_PAST = b"L", 1, 2
 _HEADER = struct.Struct("<cBIII")
-_FORGOTTEN, _FORGOTTEN_HEADER = b"F", struct.Struct("<cBI")
+_FORGOTTEN, _KNOWN, _NAMES_HEADER = b"F", b"K", struct.Struct("<cBI")
+BUCKETS = 256  # that words are hashed to; one byte
+_MOST = 255  # of one bucket in one text; one byte
 _LENGTH = struct.Struct("<H")
 _FLAG = struct.Struct("<B")
 _REMEDY = "restore it, or start from a newer checkpoint"
@@ -124,24 +128,79 @@ class Forgotten:
 
     def to_bytes(self) -> bytes:
         """The lesson as one record."""
-        return _FORGOTTEN_HEADER.pack(_FORGOTTEN, _PLAIN, len(self.users)) + _packed(self.users)
+        return _NAMES_HEADER.pack(_FORGOTTEN, _PLAIN, len(self.users)) + _packed(self.users)
 
     @classmethod
     def from_bytes(cls, value: bytes) -> "Forgotten":
         """The lesson in a record; ModelError when it is cut or of a newer version."""
-        try:
-            _, version, count = _FORGOTTEN_HEADER.unpack_from(value)
-            users, end = _unpacked(value, _FORGOTTEN_HEADER.size, count)
-        except (struct.error, UnicodeDecodeError) as error:
-            raise ModelError(f"a lesson of {len(value)} bytes cannot be read ({error}); {_REMEDY}") from error
-        if version != _PLAIN or end != len(value):
-            raise ModelError(f"a lesson of forgotten users, version {version}, of {len(value)} bytes instead of {end}; {_REMEDY}")
+        users, end = _names(value, "forgotten users")
+        if end != len(value):
+            raise ModelError(f"a lesson of forgotten users of {len(value)} bytes should have {end}; {_REMEDY}")
         return cls(users)
 
 
-def lesson_of(value: bytes) -> Lesson | Forgotten:
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """Items that may be ranked from this place of the log on, with the words of their texts as they now are.
+
+    As bytes: b"K" version(u8) n(u32), n names, for each the number (u16) of its buckets; all buckets (u8), their counts (u8).
+    """
+
+    items: tuple[str, ...]
+    counts_nW: NDArray[np.uint8]
+    "words of each item's text, by bucket; all zero = no text"
+
+    @classmethod
+    def of(cls, words: Mapping[str, Sequence[str]]) -> "Known":
+        """The lesson of items with the words of their texts; no words = no text (any more)."""
+        counts_nW = np.zeros((len(words), BUCKETS), np.uint8)
+        for row, own in enumerate(words.values()):
+            # Not hash(), which differs from process to process.
+            buckets = [zlib.crc32(word.encode(errors="replace")) % BUCKETS for word in own]
+            counts_nW[row] = np.minimum(np.bincount(buckets, minlength=BUCKETS), _MOST) if buckets else 0
+        return cls(tuple(words), counts_nW)
+
+    def to_bytes(self) -> bytes:
+        """The lesson as one record."""
+        row, bucket = np.nonzero(self.counts_nW)
+        numbers = np.bincount(row, minlength=len(self.items)).astype("<u2")
+        counts = self.counts_nW[row, bucket]
+        header = _NAMES_HEADER.pack(_KNOWN, _PLAIN, len(self.items))
+        return header + _packed(self.items) + numbers.tobytes() + bucket.astype(np.uint8).tobytes() + counts.tobytes()
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> "Known":
+        """The lesson in a record; ModelError when it is cut or of a newer version."""
+        try:
+            items, position = _names(value, "known items")
+            numbers = np.frombuffer(value, "<u2", len(items), position)
+        except ValueError as error:
+            raise ModelError(f"a lesson of {len(value)} bytes cannot be read ({error}); {_REMEDY}") from error
+        total, position = int(numbers.sum()), position + 2 * len(items)
+        if len(value) != position + 2 * total:
+            raise ModelError(f"a lesson of known items of {len(value)} bytes should have {position + 2 * total}; {_REMEDY}")
+        counts_nW = np.zeros((len(items), BUCKETS), np.uint8)
+        bucket, count = np.frombuffer(value, np.uint8, 2 * total, position).reshape(2, total)
+        counts_nW[np.repeat(np.arange(len(items)), numbers), bucket] = count
+        return cls(items, counts_nW)
+
+
+def lesson_of(value: bytes) -> Lesson | Forgotten | Known:
     """What a record of the lesson log says; ModelError when it cannot be read."""
-    return Forgotten.from_bytes(value) if value[:1] == _FORGOTTEN else Lesson.from_bytes(value)
+    kinds: dict[bytes, type[Forgotten | Known]] = {_FORGOTTEN: Forgotten, _KNOWN: Known}
+    return kinds.get(value[:1], Lesson).from_bytes(value)
+
+
+def _names(value: bytes, what: str) -> tuple[tuple[str, ...], int]:
+    """The names in a record that starts with them, and where they end."""
+    try:
+        _, version, count = _NAMES_HEADER.unpack_from(value)
+        names, end = _unpacked(value, _NAMES_HEADER.size, count)
+    except (struct.error, UnicodeDecodeError) as error:
+        raise ModelError(f"a lesson of {len(value)} bytes cannot be read ({error}); {_REMEDY}") from error
+    if version != _PLAIN:
+        raise ModelError(f"a lesson of {what} of version {version}; this program reads version {_PLAIN}: use the newer one")
+    return names, end
 
 
 def _packed(names: Sequence[str]) -> bytes:

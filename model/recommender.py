@@ -20,7 +20,7 @@ from model.blend.weights import context_of
 from model.config import ModelConfig
 from model.errors import CheckpointError, ModelError
 from model.ids import Ids
-from model.lesson import Forgotten, Lesson, lesson_of
+from model.lesson import Forgotten, Known, Lesson, lesson_of
 from model.network import Network
 from model.online import Batch, update
 from model.past import read_past
@@ -182,11 +182,27 @@ class Recommender:
                 if self.blend is not None:
                     self.blend.peers.forget_user(row)
 
+    @torch.no_grad()
+    def know(self, lesson: Known) -> None:
+        """Give items a row before anybody took them, so that they can be ranked, and their texts, which may have changed.
+
+        Preset `paper` knows nothing of items but who took them.
+        """
+        if self.blend is None:
+            return
+        self._place_items([name for name in lesson.items if self.items.get(name) is None])
+        for name, counts_W in zip(lesson.items, lesson.counts_nW, strict=True):
+            row = self.items.get(name)
+            if row is not None:  # of more items than the cap the first have given their rows to the last
+                self.blend.texts.put(row, counts_W)
+
     def replay(self, value: bytes) -> None:
         """Do again what a record of the lesson log says."""
         lesson = lesson_of(value)
         if isinstance(lesson, Forgotten):
             self.forget(lesson)
+        elif isinstance(lesson, Known):
+            self.know(lesson)
         else:
             self.learn(lesson)
 
@@ -205,11 +221,6 @@ class Recommender:
             still = np.zeros((len(items), self.config.width), np.float32)
             for item, one in zip(item_B.tolist(), self._seen(users, at, past, np.zeros(len(items)), still), strict=True):
                 self.blend.count(item, one)
-
-    @torch.no_grad()
-    def know(self, items: Iterable[str]) -> None:
-        """Give items a row that nobody has taken yet, so that they can be ranked."""
-        self._place_items([name for name in items if self.items.get(name) is None])
 
     def _place(self, users: Sequence[str], items: Sequence[str], at: Sequence[int]) -> tuple[Tensor, Tensor]:
         user_B = [self._place_user(name) for name in users]

@@ -13,6 +13,7 @@ from model import EpochReport, ModelConfig, ModelError, Recommender, Step, fit
 from streams import assemble
 from streams.errors import DataError
 from streams.folder import TEST, TRAINING, VALIDATION, Folder, Part, on_log, split
+from streams.items import known
 from streams.line import Line, drive
 from streams.records import Interaction, Post
 from streams.settings import Settings
@@ -79,8 +80,7 @@ def train(folder: Folder, out: Path, settings: Settings, plan: Plan, watch: Watc
         )
     except (ModelError, TopicError) as error:
         raise DataError(f"cannot train on {folder.path}: {error}") from error
-    if config.preset == "full":
-        recommender.know(folder.items())
+    recommender.know(known(folder.items().values()))
     line = Line(recommender, topics, settings.line, Users(config), publishes=False)
     tally = run_through(line, watch.pass_over(iter(parts), len(parts)))
     assemble.save(out, line, settings)

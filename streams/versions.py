@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from model import CheckpointError, Forgotten, Recommender, checkpoint, lesson_of
+from model import CheckpointError, Lesson, Recommender, checkpoint, lesson_of
 from streams import restore, tail
 from streams.assemble import name_of
 from streams.checkpoint import mark_of
@@ -156,8 +156,8 @@ async def log(version: Version, artifact: str, settings: Settings) -> AsyncItera
         )
     async for record in restore.lessons(settings, artifact, version.following):
         lesson = lesson_of(record.value)
-        if isinstance(lesson, Forgotten):
-            recommender.forget(lesson)
+        if not isinstance(lesson, Lesson):
+            recommender.replay(record.value)
             continue
         yield Learned(record.offset, record.timestamp, len(lesson.users), recommender.learn(lesson))
 

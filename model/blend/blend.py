@@ -19,6 +19,7 @@ from torch import Tensor
 from model.blend.heads import RATES, Head
 from model.blend.neighbours import Neighbours
 from model.blend.peers import Peers
+from model.blend.texts import Texts
 from model.blend.trend import FEATURES as TREND_FEATURES
 from model.blend.trend import Trend, lifted
 from model.blend.weights import Weights
@@ -59,6 +60,7 @@ class Blend:
     def __init__(self, W_IH: Tensor, b_I: Tensor) -> None:
         self.heads = [Head(rate, W_IH, b_I) for rate in RATES]
         self.trend, self.neighbours, self.peers = Trend(len(b_I)), Neighbours(len(b_I)), Peers(len(b_I))
+        self.texts = Texts(len(b_I))
         self.weights = Weights(_START)
         self.rows = len(b_I)
         self.waiting: list[tuple[int, Seen, Tensor | None]] = []
@@ -69,7 +71,7 @@ class Blend:
         """A row for a new item, which may have been another's."""
         for head in self.heads:
             head.place(row, bias)
-        for part in (self.trend, self.neighbours, self.peers):
+        for part in (self.trend, self.neighbours, self.peers, self.texts):
             if row < self.rows:
                 part.forget(row)
             part.grow(row + 1)
@@ -142,7 +144,8 @@ class Blend:
             "pairs.item": pairs.item_IN, "pairs.weight": pairs.weight_IN, "next.item": following.item_IN,
             "next.weight": following.weight_IN, "taken": self.neighbours.count_I,
             "weights": self.weights.weight_CF, "squares": self.weights.squares_CF,
-            "recent": self.trend.recent_RI, **{f"peers.{name}": getattr(self.peers, name) for name in _PEERS},
+            "recent": self.trend.recent_RI, "words": self.texts.count_IW,
+            **{f"peers.{name}": getattr(self.peers, name) for name in _PEERS},
         }  # fmt: skip
 
     @classmethod
@@ -161,7 +164,7 @@ class Blend:
             following.item_IN, following.weight_IN = array["next.item"], array["next.weight"]
             one.neighbours.count_I = array["taken"]
             one.weights.weight_CF, one.weights.squares_CF = array["weights"], array["squares"]
-            one.trend.recent_RI = array["recent"]
+            one.trend.recent_RI, one.texts.count_IW = array["recent"], array["words"]
             for name in _PEERS:
                 setattr(one.peers, name, array[f"peers.{name}"])
         except KeyError as error:

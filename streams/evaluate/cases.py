@@ -16,6 +16,7 @@ from model import ModelConfig, Recommender
 from model.contract import Event, Training
 from streams.errors import DataError
 from streams.folder import TEST, TRAINING, VALIDATION, Part
+from streams.items import text_of, words_of
 from streams.line import Line
 from streams.records import Interaction, Item, Post
 from streams.settings import Settings
@@ -45,6 +46,8 @@ class Cases:
     "posts in the closed window of each interaction"
     vectors_ID: NDArray[np.float32]
     "what diversity compares: topics of the item's text, else the training users who took it; unit rows or zero"
+    words: tuple[tuple[str, ...], ...] = ()
+    "of each item's title and text"
 
     def of(self, part: int) -> list[Event]:
         """The interactions of one part."""
@@ -54,7 +57,7 @@ class Cases:
         """What a system may be fitted on."""
         return Training(
             len(self.users), len(self.items), self.networks, self.topics, self.tau_seconds,
-            self.of(TRAIN_PART), self.of(VALIDATION_PART),
+            self.of(TRAIN_PART), self.of(VALIDATION_PART), self.words,
         )  # fmt: skip
 
 
@@ -100,6 +103,7 @@ def cases(
     return Cases(
         tuple(users), tuple(names), config.networks, config.topics, tau_seconds, tuple(events), part_E,
         np.array(windows, np.int32).reshape(len(events), len(config.networks)), vectors_ID,
+        tuple(tuple(words_of(items[name])) if name in items else () for name in names),
     )  # fmt: skip
 
 
@@ -110,7 +114,7 @@ def _items(taken: Iterable[Part]) -> Iterable[str]:
 def _vectors(
     names: dict[str, int], items: dict[str, Item], topics: TopicService | None, training: Sequence[Event], users: int
 ) -> Floats:
-    texts = {row: _text(items[name]) for name, row in names.items() if name in items}
+    texts = {row: text_of(items[name]) for name, row in names.items() if name in items}
     if topics is not None and any(texts.values()):
         vectors = np.zeros((len(names), topics.topics), np.float32)
         for row, text in texts.items():
@@ -124,6 +128,3 @@ def _vectors(
     norms_I1: Floats = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(norms_I1, _TINY), np.float32)
 
-
-def _text(item: Item) -> str:
-    return " ".join(one for one in (item.title, item.text) if one)

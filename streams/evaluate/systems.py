@@ -27,7 +27,8 @@ class Size:
     hidden: int = 128
     factors: int = 64
     epochs: int = 60
-    patience: int = 5
+    patience: int = 15
+    "of the systems here preset `paper` stands still the longest before it gets better: about 18 epochs on congress"
     device: str = "cpu"
 
 

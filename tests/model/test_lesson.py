@@ -1,11 +1,12 @@
 """Lessons as values and as bytes."""
 
+import zlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from model import Lesson, ModelError
+from model import Known, Lesson, ModelError, lesson_of
 from tests.model.small import Stream, recommender, small
 
 
@@ -77,3 +78,27 @@ def test_parts_of_different_length_are_refused() -> None:
     lesson = Stream(recommender()).lesson(("ann", "bob"))
     with pytest.raises(ModelError, match="one of each"):
         Lesson(lesson.users, ("v1",), lesson.x_BM, lesson.g_B, lesson.h_BH, lesson.C_BH, lesson.h_A_BH, lesson.at)
+
+
+def test_known_items_survive_as_bytes() -> None:
+    """Names and word counts come back, items without text and in other scripts included; cut anywhere they are refused."""
+    known = Known.of({"v1": ["act", "act", "water"], "empty": [], "\u00fc": ["\u6c34", "\udcff"], "long": ["word"] * 1000})
+    value = known.to_bytes()
+    found = lesson_of(value)
+    assert isinstance(found, Known)
+    assert known.items == found.items
+    np.testing.assert_array_equal(known.counts_nW, found.counts_nW)
+    assert [3, 0, 2, 255] == found.counts_nW.sum(axis=1).tolist()
+    for size in range(1, len(value)):
+        with pytest.raises(ModelError):
+            lesson_of(value[:size])
+    with pytest.raises(ModelError, match="should have"):
+        lesson_of(value + b"x")
+    with pytest.raises(ModelError, match="version 9"):
+        lesson_of(value[:1] + b"\x09" + value[2:])
+    assert () == Known.from_bytes(Known.of({}).to_bytes()).items
+
+
+def test_words_fall_into_the_same_buckets_everywhere() -> None:
+    """Where a word is counted does not depend on the process: CRC-32 of its UTF-8, its last byte."""
+    assert [zlib.crc32(b"water") % 256] == np.flatnonzero(Known.of({"v1": ["water"]}).counts_nW[0]).tolist()

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model import Lesson, Memory, ModelConfig, ModelError, Recommender, Step, Wave
-from tests.model.small import ITEMS, USERS, small, step
+from model import Known, Lesson, Memory, ModelConfig, ModelError, Recommender, Step, Wave
+from model.blend.texts import Texts
+from tests.model.small import ITEMS, USERS, recommender, small, step
 
 FULL = small(preset="full", logits="identity", dtype="float32")
 START = 1_700_000_000_000
@@ -196,10 +197,50 @@ def test_the_item_before_moves_the_ranking() -> None:
 
 
 def test_items_may_be_known_before_anybody_takes_them() -> None:
-    """An item made known has a row and a finite score; those known before keep their rows."""
+    """An item made known has a row and a finite score; those known before keep their rows; replay gives the same."""
     live = Live(full())
-    live.run(5)
+    lessons = [one.to_bytes() for one in live.run(5)]
     before = live.recommender.items.names()
-    live.recommender.know(["v1", "unseen"])
+    lessons.append(Known.of({"v1": ["act"], "unseen": ["act", "water"]}).to_bytes())
+    live.recommender.replay(lessons[-1])
     assert [*before, "unseen"] == live.recommender.items.names()
     assert np.isfinite(live.recommender.rank(live.wave(("ann", "dan"))).scores_BI).all()
+    lessons += [one.to_bytes() for one in live.run(5)]
+    other = full()
+    for one in lessons:
+        other.replay(one)
+    assert live.recommender.state_hash() == other.state_hash()
+
+
+def test_the_last_text_counts() -> None:
+    """Text may come after the first interaction, change, and be withdrawn; what is kept is the last."""
+    one = full()
+    texts, row = _texts(one), one.items.get("v1")
+    one.count_only(("v1",), (START,), ("ann",), ((),))
+    for words in (["act"], ["water", "act"], []):
+        one.know(Known.of({"v1": words}))
+        np.testing.assert_array_equal(Known.of({"": words}).counts_nW[0], texts.count_IW[row])
+
+
+def test_more_known_items_than_the_cap() -> None:
+    """The stalest give their rows, those of the same lesson too; each row has the text of the item that has it now."""
+    one = full(replace(FULL, items_cap=len(ITEMS)))
+    words = {f"new{number}": [f"word{number}"] for number in range(3 * len(ITEMS))}
+    one.know(Known.of({"v1": ["old"], **words}))
+    assert list(words)[-len(ITEMS) :] == [name for name in words if one.items.get(name) is not None]
+    for name in one.items.names():
+        np.testing.assert_array_equal(Known.of({"": words[name]}).counts_nW[0], _texts(one).count_IW[one.items.get(name)])
+    assert np.isfinite(one.rank(Live(one).wave(("ann",))).scores_BI).all()
+
+
+def test_the_paper_knows_items_by_their_takers_alone() -> None:
+    """In preset paper a lesson of known items changes nothing."""
+    one = recommender()
+    before = one.state_hash()
+    one.know(Known.of({"unseen": ["act"]}))
+    assert before == one.state_hash()
+
+
+def _texts(one: Recommender) -> Texts:
+    assert one.blend is not None
+    return one.blend.texts
