@@ -11,6 +11,7 @@ from model.memory import Memory
 from model.metrics.hr import hit
 from model.metrics.mean import mean_over_users
 from model.metrics.ndcg import gain
+from model.moved import Moved
 from model.ranking import rank_of, top_k
 from model.recommender import Recommender
 from model.step import Step, make_step, topic_counts
@@ -29,6 +30,7 @@ __all__ = [
     "Memory",
     "ModelConfig",
     "ModelError",
+    "Moved",
     "Popularity",
     "Ranked",
     "Recommender",

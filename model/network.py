@@ -7,6 +7,7 @@ Legend: B users of a wave, M length of x, k factors, H hidden, I items, S past s
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -110,6 +111,10 @@ class Network(nn.Module):
     def logits(self, h_BH: Tensor) -> Tensor:
         """W_r h + b_r, before the tanh of eq. 8: (B, I)."""
         return torch.addmm(self.b_r, h_BH, self.W_r.T)
+
+    def logits_of(self, h_BH: Tensor, rows: Sequence[int]) -> Tensor:
+        """The same of some items, (B, n)."""
+        return torch.addmm(self.b_r[rows], h_BH, self.W_r[rows].T)
 
 
 def attention_weights(x_BTM: Tensor, past_x_BSM: Tensor, seen_BTS: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from model.config import ModelConfig
 from model.errors import CheckpointError, ModelError
 from model.ids import Ids
 from model.lesson import Forgotten, Known, Lesson, lesson_of
+from model.moved import Moved, moved
 from model.network import Network
 from model.online import Batch, update
 from model.past import read_past
@@ -76,25 +77,52 @@ class Recommender:
         h_BH, C_BH, h_A_BH, attention = self._cell(wave)
         return Advanced(*_outputs(h_BH, C_BH, h_A_BH), attention, self.config.past)
 
+    @torch.no_grad()
+    def moved_by_posts(self, wave: Wave, items: Sequence[Sequence[int]]) -> list[dict[str, Moved]]:
+        """What the posts of each user's window add to the net's score of some items (rows, for each user his), by network.
+
+        It is a part of the net's term, at the weights that hold with all the posts; silent networks are left out.
+        """
+        rows = sorted({item for own in items for item in own})
+        seen = self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM) if self.blend is not None else []
+
+        def scored(user_R: Sequence[int], h_RH: Tensor) -> Floats:
+            if self.blend is None:
+                return _float32(self.network.logits_of(h_RH, rows))
+            return self.blend.net(h_RH, [seen[user] for user in user_R], rows)
+
+        column = {item: place for place, item in enumerate(rows)}
+        found = moved(wave.x_BM, self.config, lambda x_BVM: self._cells(wave, x_BVM)[0], scored)
+        return [
+            {network: one.of([column[item] for item in own]) for network, one in by.items()}
+            for by, own in zip(found, items, strict=True)
+        ]
+
     def _cell(self, wave: Wave) -> tuple[Tensor, Tensor, Tensor, tuple[Floats, ...]]:
+        *moved, weights = self._cells(wave, wave.x_BM[:, None])
+        h_BH, C_BH, h_A_BH = (one[:, 0] for one in moved)
+        return h_BH, C_BH, h_A_BH, tuple(_float32(one[0]) for one in weights)
+
+    def _cells(self, wave: Wave, x: Floats) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]:
+        """h, C, h_A (B, V, H) and weights (V, n) after the wave's step with other windows x (B, V, M) than its own."""
         config = self.config
-        if wave.x_BM.shape[1] != config.width:
+        if x.shape[-1] != config.width:
             raise ModelError(
-                f"x of length {wave.x_BM.shape[1]}, the model has {len(config.networks)} networks of {config.topics} topics; "
+                f"x of length {x.shape[-1]}, the model has {len(config.networks)} networks of {config.topics} topics; "
                 "make steps with the model's own config"
             )
-        x_BM = self._tensor(wave.x_BM)
-        h_A_BH, weights = read_past(x_BM, wave.memories, config.hidden)
-        z_B6H = self._projected(x_BM, self._user_rows(wave.users), wave.past)
-        h_BH = self._tensor(np.stack([one.h_H for one in wave.memories]))
-        C_BH = self._tensor(np.stack([one.C_H for one in wave.memories]))
-        h_BH, C_BH = self.network.cell(z_B6H, torch.tensor(wave.g_B)[:, None], h_BH, C_BH, h_A_BH)
-        return h_BH, C_BH, h_A_BH, tuple(_float32(one) for one in weights)
+        x_BVM = self._tensor(x)
+        h_A_BVH, weights = read_past(x_BVM, wave.memories, config.hidden)
+        z_BV6H = self._projected(x_BVM, self._user_rows(wave.users), wave.past)
+        h_B1H = self._tensor(np.stack([one.h_H for one in wave.memories]))[:, None]
+        C_B1H = self._tensor(np.stack([one.C_H for one in wave.memories]))[:, None]
+        h_BVH, C_BVH = self.network.cell(z_BV6H, torch.tensor(wave.g_B)[:, None, None], h_B1H, C_B1H, h_A_BVH)
+        return h_BVH, C_BVH, h_A_BVH, weights
 
-    def _projected(self, x_BM: Tensor, e_Bk: Tensor, past: Sequence[Sequence[str]]) -> Tensor:
-        """The pooled input of steps after these pasts, projected on the gates, (B, 6H)."""
+    def _projected(self, x_BVM: Tensor, e_Bk: Tensor, past: Sequence[Sequence[str]]) -> Tensor:
+        """The pooled input of steps after these pasts, projected on the gates, (B, V, 6H)."""
         columns = self.network.columns(e_Bk, self._previous(past, len(e_Bk)))
-        return self.network.project(self.network.pool(x_BM, *columns))
+        return self.network.project(self.network.pool(x_BVM, *(one[:, None] for one in columns)))
 
     def _previous(self, past: Sequence[Sequence[str]], count: int) -> Tensor:
         """Rows of the items taken last, -1 where there is none or it has no row."""
@@ -148,7 +176,7 @@ class Recommender:
     def _learn_blend(self, blend: Blend, lesson: Lesson, user_B: Tensor, item_B: Tensor) -> float:
         """The net stays as it is; heads, weights and, once the time is over, statistics learn."""
         network = self.network
-        z_B6H = self._projected(self._tensor(lesson.x_BM), network.E_user.detach()[user_B], lesson.past)
+        z_B6H = self._projected(self._tensor(lesson.x_BM)[:, None], network.E_user.detach()[user_B], lesson.past)[:, 0]
         g_B1, given = torch.tensor(lesson.g_B)[:, None], (lesson.h_BH, lesson.C_BH, lesson.h_A_BH)
         h_BH, _ = network.cell(z_B6H, g_B1, *(self._tensor(one) for one in given))
         loss = blend.learn(h_BH, item_B.tolist(), self._seen(lesson.users, lesson.at, lesson.past, lesson.g_B, lesson.x_BM))

@@ -36,7 +36,12 @@ def make_step(sums_NK: Floats, gap_seconds: float | None, config: ModelConfig) -
 
     x is normalised to sum 1 per network and rounded to float16, so that stored and cached steps agree; a silent network is zero.
     """
-    totals_N = sums_NK.sum(axis=1, keepdims=True)
-    x_NK = np.divide(sums_NK, totals_N, out=np.zeros_like(sums_NK), where=totals_N > 0)
     g = 0.0 if gap_seconds is None else math.exp(-max(gap_seconds, 0.0) / config.tau_seconds)
-    return Step(x_NK.astype(np.float16).astype(np.float32).ravel(), g)
+    return Step(shares(sums_NK).ravel(), g)
+
+
+def shares(sums_NK: Floats) -> Floats:
+    """Each network's sums as shares, rounded as x is; all zero where it is silent."""
+    totals_N1 = sums_NK.sum(axis=1, keepdims=True)
+    x_NK: Floats = np.divide(sums_NK, totals_N1, out=np.zeros_like(sums_NK), where=totals_N1 > 0)
+    return x_NK.astype(np.float16).astype(np.float32)

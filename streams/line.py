@@ -34,7 +34,7 @@ from model import (
     rank_of,
     topic_counts,
 )
-from streams.lists import Listing, Request, recommendation, summary
+from streams.lists import Listing, Request, recommendations, summary
 from streams.records import Interaction, Item, Last, Post, Recommendation, Source
 from streams.rows import User
 from streams.settings import LineSettings
@@ -301,8 +301,8 @@ class Line:
         """The lists asked for, ranked in waves of distinct users."""
         lists = []
         for batch in _distinct(requests, self.settings.wave):
-            ranked = self.recommender.rank(self._wave([(one.user, one.step, one.memory, one.at, one.past) for one in batch]))
-            lists += [recommendation(self._listing(), one, ranked, row) for row, one in enumerate(batch)]
+            wave = self._wave([(one.user, one.step, one.memory, one.at, one.past) for one in batch])
+            lists += recommendations(self._listing(), batch, wave, self.recommender.rank(wave))
         return lists
 
     def listed(self, lists: Iterable[Recommendation]) -> None:

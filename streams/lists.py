@@ -1,12 +1,13 @@
 """How a ranking becomes the Top-K list that people read (DESIGN section 5)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from model import Memory, Ranked, Recommender, Step, top_k
+from model import Memory, Moved, Ranked, Recommender, Step, Wave, top_k
 from streams.records import Last, Recommendation, Source
 from streams.windows import Window
 
@@ -42,19 +43,31 @@ class Listing:
     retired: Sequence[int]
 
 
-def recommendation(listing: Listing, request: Request, ranked: Ranked, row: int) -> Recommendation:
-    """The list of one request, from row `row` of a ranking; owned and retired items are left out."""
+def recommendations(listing: Listing, requests: Sequence[Request], wave: Wave, ranked: Ranked) -> list[Recommendation]:
+    """The lists of requests, in the order of the wave that was ranked for them; owned and retired items are left out."""
+    best = [_best(listing, request, scores_I) for request, scores_I in zip(requests, ranked.scores_BI, strict=True)]
+    moved = listing.recommender.moved_by_posts(wave, [own[:_EXPLAINED] for own in best])
+    return [_recommendation(listing, one, ranked, row, best[row], moved[row]) for row, one in enumerate(requests)]
+
+
+def _best(listing: Listing, request: Request, scores_I: NDArray[np.float32]) -> list[int]:
+    owned = [item for item in (listing.recommender.items.get(name) for name in request.owned) if item is not None]
+    return top_k(scores_I, listing.size, [*owned, *listing.retired])
+
+
+def _recommendation(
+    listing: Listing, request: Request, ranked: Ranked, row: int, best: list[int], moved: Mapping[str, Moved]
+) -> Recommendation:
     recommender = listing.recommender
-    scores_I = ranked.scores_BI[row]
-    owned = [item for item in (recommender.items.get(name) for name in request.owned) if item is not None]
-    best = top_k(scores_I, listing.size, [*owned, *listing.retired])
-    name_of = recommender.items.name
+    scores = ranked.scores_BI[row, best].tolist()
     entries: list[dict[str, Any]] = [
-        {"item": name_of(item), "score": score} for item, score in zip(best, scores_I[best].tolist(), strict=True)
+        {"item": recommender.items.name(item), "score": score} for item, score in zip(best, scores, strict=True)
     ]
-    for item, entry in zip(best[:_EXPLAINED], entries, strict=False):
-        terms = {name: float(values_BI[row, item]) for name, values_BI in ranked.terms.items()}
+    for place, entry in enumerate(entries[:_EXPLAINED]):
+        terms: dict[str, Any] = {name: float(term_BI[row, best[place]]) for name, term_BI in ranked.terms.items()}
         entry["why"] = terms or {"net": entry["score"]}
+        if moved:
+            entry["why"]["moved"] = {network: _moved(one, place) for network, one in moved.items()}
     return Recommendation(
         id=str(request.source),
         user=request.user,
@@ -70,6 +83,11 @@ def recommendation(listing: Listing, request: Request, ranked: Ranked, row: int)
             "lessons": recommender.lessons,
         },
     )
+
+
+def _moved(one: Moved, place: int) -> dict[str, Any]:
+    topics = {str(topic): round(float(part_n[place]), 4) for topic, part_n in one.topics.items()}
+    return {"by": round(float(one.by_n[place]), 4), "topics": topics}
 
 
 def summary(window: Window, gap_seconds: float | None, networks: Sequence[str]) -> dict[str, Any]:

@@ -94,6 +94,13 @@ class Blend:
         summed = {name: np.stack(values).astype(np.float32) for name, values in terms.items()}
         return np.asarray(sum(summed.values()), np.float32), summed
 
+    def net(self, h_BH: Tensor, seen: Sequence[Seen], rows: Sequence[int]) -> Floats:
+        """The net's term of some items, (B, n), as in `scores`."""
+        log_BEI = torch.stack([head.log_shares(h_BH) for head in self.heads], dim=1)
+        log_BEI[~log_BEI.isfinite().all(dim=2)] = -_LIFT  # a head that goes bad says nothing
+        weight_BE = np.stack([self.weights.of(one.context)[TERMS["net"]] for one in seen])
+        return np.asarray(np.einsum("be,ben->bn", weight_BE, log_BEI[:, :, list(rows)].numpy() + _LIFT), np.float32)
+
     def _features(self, log_EI: Floats, trend_TI: Floats, seen: Seen) -> NDArray[np.float64]:
         """(F, I), every one a number: a part that goes bad says nothing until it is well again."""
         near_FI = self.neighbours.features(seen.past)

@@ -77,10 +77,10 @@ def _naive(events: list[tuple[str, Step, Memory]], draw: np.random.Generator) ->
 
     def forward(step: Step, memory: Memory, user: int) -> torch.Tensor:
         x_1M = torch.tensor(step.x_M)[None]
-        h_A_1H, _ = read_past(x_1M, [memory], _CONFIG.hidden)
+        h_A_11H, _ = read_past(x_1M[:, None], [memory], _CONFIG.hidden)
         z_16H = network.project(network.pool(x_1M, network.E_user[user : user + 1]))
         g_11 = torch.tensor([[step.g]], dtype=torch.float64)
-        h_1H, _ = network.cell(z_16H, g_11, torch.tensor(memory.h_H)[None], torch.tensor(memory.C_H)[None], h_A_1H)
+        h_1H, _ = network.cell(z_16H, g_11, torch.tensor(memory.h_H)[None], torch.tensor(memory.C_H)[None], h_A_11H[:, 0])
         return network.logits(h_1H)
 
     def once() -> object:

@@ -1,0 +1,49 @@
+"""What a list says of itself."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from model import Recommender
+from streams.line import Line, drive
+from tests.streams.small import CONFIG, DAY, TEXTS, line, posted, took
+
+
+def _line(preset: str) -> Line:
+    one = line()
+    if preset == "full":
+        config = replace(CONFIG, preset="full", logits="identity")
+        one.recommender = Recommender(config, ("ann", "bob"), "abcd", seed=3)
+    return one
+
+
+def _why(preset: str) -> dict[str, list[tuple[float, dict[str, Any]]]]:
+    """By what triggered the list, the scores of its items and their terms."""
+    one = _line(preset)
+    posts = [(TEXTS[0], "twitter"), (TEXTS[0], "twitter"), (TEXTS[1], "twitter"), (TEXTS[2], "gplus")]
+    later = [posted("ann", text, DAY + n, n, network) for n, (text, network) in enumerate(posts, 1)]
+    later.append(posted("ann", "zzz", 2 * DAY, 9))  # says nothing, but makes a list due
+    outputs = [*drive(one, [took("ann", "a", DAY)]), *drive(one, later)]
+    lists = {made.trigger: made for output in outputs for made in output.lists}
+    return {trigger: [(entry["score"], entry["why"]) for entry in made.items] for trigger, made in lists.items()}
+
+
+@pytest.mark.parametrize("preset", ["paper", "full"])
+def test_the_terms_of_a_score_sum_to_it(preset: str) -> None:
+    """The numbers of `why` do; of them `moved` names no more than a part."""
+    for score, why in (one for entries in _why(preset).values() for one in entries):
+        assert pytest.approx(score, abs=1e-5) == sum(term for name, term in why.items() if name != "moved")
+
+
+@pytest.mark.parametrize("preset", ["paper", "full"])
+def test_a_list_says_what_the_posts_of_the_open_window_moved(preset: str) -> None:
+    """By network, and within it by topic, strongest first; right after an interaction there is no post, and nothing is said."""
+    why = _why(preset)
+    assert not any("moved" in terms for _, terms in why["interaction"])
+    for _, terms in why["post"]:
+        moved = terms["moved"]
+        assert {"twitter": 2, "gplus": 1} == {network: len(one["topics"]) for network, one in moved.items()}
+        for one in moved.values():
+            assert pytest.approx(one["by"], abs=2e-4) == sum(one["topics"].values())
+    assert any(abs(terms["moved"]["twitter"]["by"]) > 0.001 for _, terms in why["post"])
