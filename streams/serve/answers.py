@@ -6,7 +6,7 @@ from typing import Any
 
 from streams.serve.live import Told
 from streams.serve.popularity import Popularity
-from streams.serve.store import Kept, Store, window
+from streams.serve.store import Kept, Store, why, window
 
 _TOP = 3
 _USER_LIST = 20
@@ -75,11 +75,21 @@ class Answers:
                 continue
             entry = {"item": name, "title": store.title(name), "score": one["score"]}
             if isinstance(one.get("why"), dict):
-                entry["why"] = one["why"]
+                entry["why"] = self._why(why(one["why"]))
             shown.append(entry)
             if len(shown) == size:
                 break
         return shown
+
+    def _why(self, fields: dict[str, Any]) -> dict[str, Any]:
+        if "moved" not in fields:
+            return fields
+        moved = {
+            network: {"by": one["by"], "topics": [
+                {"topic": int(topic), "by": part, "words": self._labels.get(int(topic), [])} for topic, part in one["topics"].items()
+            ]} for network, one in fields["moved"].items()
+        }  # fmt: skip
+        return {**fields, "moved": moved}
 
     def _popular(self, size: int, exclude: Set[str]) -> list[dict[str, Any]]:
         best = self._popularity.without(exclude | self._store.retired, size, time.monotonic())

@@ -40,9 +40,14 @@ _WINDOW = _object(
     posts={"type": "object", "additionalProperties": _INTEGER},
     topics={"type": "object", "additionalProperties": _array(_TOPIC)},
 )
+_MOVED = _object(by=_NUMBER, topics=_array(_object(topic=_INTEGER, by=_NUMBER, words=_array(_TEXT))))
+_WHY: Schema = {
+    "type": "object", "description": "terms that sum to the score; and what of them the posts since the last interaction moved",
+    "additionalProperties": _NUMBER, "properties": {"moved": {"type": "object", "additionalProperties": _MOVED}},
+}  # fmt: skip
 _ENTRY = {
     "type": "object", "required": ["item", "title", "score"],
-    "properties": {"item": _TEXT, "title": _TEXT, "score": _NUMBER, "why": {"type": "object", "description": "terms of the score"}},
+    "properties": {"item": _TEXT, "title": _TEXT, "score": _NUMBER, "why": _WHY},
 }  # fmt: skip
 _INTERACTION = _object(
     item=_TEXT, title=_TEXT, at=_INTEGER, rank_scored=_NULLABLE_INTEGER, rank_published=_NULLABLE_INTEGER,

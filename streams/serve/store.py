@@ -128,6 +128,27 @@ def window(value: object) -> dict[str, Any]:
     return {"gap_seconds": gap if isinstance(gap, int | float) else None, "posts": posts, "topics": topics}
 
 
+def why(value: object) -> dict[str, Any]:
+    """The terms of a score, and what posts moved, of the contract from whatever is there."""
+    fields = _dict(value)
+    terms = {name: term for name, term in fields.items() if name != "moved" and isinstance(term, int | float)}
+    return terms | ({"moved": moved} if (moved := _moved(fields.get("moved"))) else {})
+
+
+def _moved(value: object) -> dict[str, Any]:
+    found = {}
+    for network, one in _dict(value).items():
+        by, topics = _dict(one).get("by"), _dict(_dict(one).get("topics"))
+        if isinstance(by, int | float):
+            parts = {topic: part for topic, part in topics.items() if _is_topic(topic) and isinstance(part, int | float)}
+            found[network] = {"by": by, "topics": parts}
+    return found
+
+
+def _is_topic(name: str) -> bool:
+    return name.isascii() and name.isdecimal() and len(name) < 10
+
+
 def _packed(fields: dict[str, Any]) -> bytes:
     return zlib.compress(encode(fields), _FASTEST)
 

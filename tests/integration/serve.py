@@ -99,6 +99,8 @@ def made(user: str, number: int = 0, item: str | None = "taken", size: int = 20,
     entries: list[dict[str, Any]] = [{"item": f"item{place:03d}", "score": 1 - place / 100} for place in range(size)]
     for entry in entries[:10]:
         entry["why"] = {"net": entry["score"]}
+        if item is None:
+            entry["why"]["moved"] = {"twitter": {"by": 0.25, "topics": {"3": 0.5, "5": -0.125}}}
     return Recommendation(
         id=f"events-0-{number}", user=user, at=DAY_MS * (number + 1), trigger="interaction" if item else "post", items=entries,
         window=window(0.0 if item else 7200.0), attention=[(1, 0.5), (3, 0.25)],

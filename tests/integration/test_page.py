@@ -42,7 +42,7 @@ def serve(kafka: Kafka, settings: Settings, tmp_path: Path) -> Iterator[Serve]:
     """A server with some users' lists."""
     items = [{"item": f"item{n:03d}", "title": f"Title {n}"} for n in range(20)] + [{"item": "taken", "title": "Taken before"}]
     kafka.produce(settings.kafka.items, [(one["item"].encode(), json.dumps(one).encode(), None) for one in items])
-    lists = [made(f"user{n % 6}", n, rank=None if n % 3 else n % 20 + 1) for n in range(60)]
+    lists = [made(f"user{n % 6}", n, rank=None if n % 3 else n % 20 + 1) for n in range(60)] + [made("user1", 60, item=None)]
     kafka.produce(settings.kafka.recommendations, [record(one) for one in lists])
     with Serve(settings, tmp_path / "serve") as one:
         one.wait_ready()
@@ -77,11 +77,28 @@ def test_a_list_produced_to_kafka_appears_and_its_user_opens(
     assert [] == browser.complaints()
 
 
+def test_an_item_says_which_network_and_topics_moved_it(
+    kafka: Kafka, settings: Settings, serve: Serve, browser: Browser
+) -> None:
+    """A list after a post shows, for each item it explains, the network's part, those of its topics and of all others."""
+    kafka.produce(settings.kafka.recommendations, [record(made("poster", 1, item=None))])
+    until(lambda: serve.request("GET", "/users/poster")[0] == 200, "the list is there")
+    _open(browser, serve, "poster")
+    browser.wait_text("#person .moved", "moved by twitter +0.250")
+    parts = browser.run("return [...document.querySelector('#person .moved').children].map((one) => one.textContent)")
+    minus = "\N{MINUS SIGN}"
+    assert ["topic 3 +0.500", f"topic 5 {minus}0.125", f"other topics {minus}0.125"] == parts[1:]
+    assert 10 == browser.count("#person .moved")
+    assert "by network and topic" in browser.text("#person")
+    assert [] == browser.complaints()
+
+
 def test_text_from_events_is_shown_and_never_run(kafka: Kafka, settings: Settings, serve: Serve, browser: Browser) -> None:
     """Markup in a user's name, an item's title, a term and a dead letter's headers stands on the page as text."""
     kafka.produce(settings.kafka.items, [(b"bad", json.dumps({"item": "bad", "title": HOSTILE}).encode(), None)])
     hostile = made(HOSTILE, 7, item="bad")
-    entries = [{"item": "bad", "score": 1.0, "why": {HOSTILE: 0.5, "net": 0.5}}]
+    moved = {HOSTILE: {"by": 0.5, "topics": {"1": 0.5}}}
+    entries = [{"item": "bad", "score": 1.0, "why": {HOSTILE: 0.5, "net": 0.5, "moved": moved}}]
     window = {"gap_seconds": 5.0, "posts": {HOSTILE: 1}, "topics": {HOSTILE: [[1, 1.0]]}}
     kafka.produce(settings.kafka.recommendations, [record(replace(hostile, items=entries, window=window))])
     until(lambda: serve.request("GET", "/items/bad")[0] == 200, "the item is there")

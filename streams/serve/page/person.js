@@ -13,7 +13,7 @@ export function personView(user) {
     ...timeline(user, colours),
     make("h3", {}, "His list"),
     make("p", { class: "dim" }, termsText(user.items)),
-    make("ol", { class: "list" }, user.items.map((entry) => listed(entry, largest(user.items, -1), largest(user.items, 1)))),
+    make("ol", { class: "list" }, user.items.map((entry) => listed(entry, largest(user.items, -1), largest(user.items, 1), colours))),
   ].filter(Boolean);
 }
 
@@ -122,17 +122,14 @@ function details(step, colours) {
 
 // ---- the list ----
 
-// Terms may be nested: {"net": .4, "posts": {"twitter": .1}}.
-function terms(why) {
-  return Object.entries(why ?? {}).flatMap(([term, value]) =>
-    typeof value === "number" ? [[term, value]] : typeof value === "object" && value ? terms(value).map(([inner, one]) => [`${term} ${inner}`, one]) : []);
-}
+const terms = (why) => Object.entries(why ?? {}).filter(([, value]) => typeof value === "number");
+const moved = (why) => Object.entries(why?.moved ?? {});
 
 const sum = (parts, sign) => parts.reduce((total, [, value]) => total + Math.max(0, sign * value), 0);
 const largest = (items, sign) => Math.max(1e-9, ...items.map((entry) => sum(terms(entry.why), sign)));
 
 const MEANING = {
-  net: "what his posts and past steps say, through the net (not split by network or topic)",
+  net: "what his posts and past steps say, through the net",
   trend: "how the item does with everybody: taken lately, age",
   neighbours: "what goes with the items he took",
 };
@@ -141,11 +138,13 @@ function termsText(items) {
   const names = [...new Set(items.flatMap((entry) => terms(entry.why).map(([term]) => term)))];
   if (!names.length) return "The list does not say how its scores come about.";
   const meant = names.map((term) => (Object.hasOwn(MEANING, term) ? `${term}, ${MEANING[term]}` : term)).join("; ");
-  return names.length === 1 ? `The score is a single term: ${meant}.` : `Each score is the sum of its terms: ${meant}.`;
+  const posts = items.some((entry) => moved(entry.why).length)
+    ? " Moved: how much of it goes back to his posts since his last interaction, by network and topic." : "";
+  return (names.length === 1 ? `The score is a single term: ${meant}.` : `Each score is the sum of its terms: ${meant}.`) + posts;
 }
 
 // What speaks against an item stands left of the line, what speaks for it right, on one scale for the whole list.
-function listed(entry, against, inFavour) {
+function listed(entry, against, inFavour, colours) {
   const parts = terms(entry.why);
   const bar = make("span", { class: "why", "aria-hidden": "true" });
   const piece = (size, attributes) => {
@@ -160,7 +159,15 @@ function listed(entry, against, inFavour) {
   places.filter(([value]) => value >= 0).forEach(([value, attributes]) => piece(value, attributes));
   const said = parts.map(([term, value], place) => make("span", { class: "term" }, make("i", { "data-term": String(place % 4) }), `${term} ${signed(value)}`));
   return make("li", {}, make("div", { class: "title" }, make("b", {}, name(entry)), make("span", { class: "score" }, number(entry.score))),
-    entry.title ? make("div", { class: "dim id" }, entry.item) : null, parts.length > 1 ? bar : null, parts.length > 1 ? make("div", { class: "said" }, said) : null);
+    entry.title ? make("div", { class: "dim id" }, entry.item) : null, parts.length > 1 ? bar : null, parts.length > 1 ? make("div", { class: "said" }, said) : null, moved(entry.why).map(([network, one]) => movedBy(network, one, colours)));
+}
+
+function movedBy(network, { by, topics }, colours) {
+  const others = by - topics.reduce((total, one) => total + one.by, 0);
+  const parts = topics.map((one) => make("span", { class: "term" }, make("i", { "data-colour": colours(one.topic) }),
+    make("b", {}, topicName(one.topic, one.words)), ` ${signed(one.by)}`));
+  if (Math.abs(others) >= 0.001) parts.push(make("span", { class: "term" }, `other topics ${signed(others)}`));
+  return make("div", { class: "said moved" }, make("span", {}, `moved by ${network} ${signed(by)}:`), parts);
 }
 
 const number = (value) => (Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(3));

@@ -47,6 +47,36 @@ def test_what_the_line_writes_is_what_is_shown() -> None:
     assert [steps for steps, _ in one.attention] == [step["steps_ago"] for step in shown["attention"]]
 
 
+def test_what_posts_moved_is_shown_with_the_topics_words() -> None:
+    """By network and topic as the line said, the topics with their words."""
+    one = line()
+    list(drive(one, [took("ann", "a", DAY)]))
+    posts = [posted("ann", TEXTS[0], DAY + 1, 1), posted("ann", "zzz", 2 * DAY, 2)]
+    (said,) = [made for output in drive(one, posts) for made in output.lists if made.trigger == "post"]
+    store = _store()
+    store.put_list(said.to_json(), 0)
+    ((topic, part),) = said.items[0]["why"]["moved"]["twitter"]["topics"].items()
+    shown = Answers(store, Popularity(1), {int(topic): ["goal"]}).recommendations("ann", 1, frozenset())["items"][0]["why"]
+    assert said.items[0]["why"]["net"] == shown["net"]
+    assert {"twitter": {"by": part, "topics": [{"topic": int(topic), "by": part, "words": ["goal"]}]}} == shown["moved"]
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [3, [1], {"twitter": 1}, {"twitter": {"by": "1"}}, {"twitter": {"by": 1, "topics": [1]}},
+     {"twitter": {"by": 1, "topics": {"\u0663": 1, "-1": 1, "9" * 5000: 1, "1": "x", "": 1}}}],
+)  # fmt: skip
+def test_what_is_no_term_is_not_shown(moved: object) -> None:
+    """Terms of another shape than the contract's are left out, and the list stays."""
+    store = _store()
+    items = [{"item": "a", "score": 1.0, "why": {"net": 1.0, "trend": "much", "moved": moved}}]
+    store.put_list(replace(made("ann"), items=items).to_json(), 0)
+    why = Answers(store, Popularity(1), {}).recommendations("ann", 1, frozenset())["items"][0]["why"]
+    assert 1.0 == why.pop("net")
+    assert [] == [topic for one in why.pop("moved", {}).values() for topic in one["topics"]]
+    assert {} == why
+
+
 def test_the_past_is_short_newest_first_and_without_repeats() -> None:
     """The last few interactions are kept; a list repeated under its old id adds none, a post's list none either."""
     store = _store(history=3)
