@@ -7,7 +7,7 @@ def test_exported_names() -> None:
     """Nothing comes or goes unnoticed."""
     expected = {
         "PAST_ITEMS", "Advanced", "CheckpointError", "EpochReport", "Forgotten", "Ids", "Known", "Lesson", "Memory", "ModelConfig",
-        "ModelError", "Popularity", "Ranked", "Recommender", "Step", "Traced", "Wave", "fit", "gain", "hit", "lesson_of",
+        "ModelError", "Moved", "Popularity", "Ranked", "Recommender", "Step", "Traced", "Wave", "fit", "gain", "hit", "lesson_of",
         "make_step", "mean_over_users", "rank_of", "top_k", "topic_counts",
     }  # fmt: skip
     assert expected == set(model.__all__)
