@@ -46,18 +46,20 @@ class Writer:
     """The two producers of a worker; rows and lessons carry the artifact's name in a header."""
 
     def __init__(self, settings: Settings, artifact: str) -> None:
-        self._kafka = settings.kafka
+        self._kafka, self._timeout_ms = settings.kafka, settings.worker.transaction_timeout_ms
         self._headers = [("artifact", artifact.encode())]
         self._lists: AIOKafkaProducer | None = None
         self._transactions: AIOKafkaProducer | None = None
         self._sent: list[asyncio.Future[object]] = []
         self._offsets: dict[Partition, int] = {}  # of the last commit that had some
+        self._one_at_a_time = asyncio.Lock()
 
     async def start(self) -> None:
         """Connect both producers; whoever held the transactional id before is fenced from here on."""
         common = {**options(self._kafka), "max_request_size": _MAX_REQUEST_BYTES}
         self._lists = AIOKafkaProducer(**common, acks="all", linger_ms=0)
-        self._transactions = AIOKafkaProducer(**common, transactional_id=f"{self._kafka.group}-worker")
+        self._transactions = AIOKafkaProducer(**common, transactional_id=f"{self._kafka.group}-worker",
+                                              transaction_timeout_ms=self._timeout_ms)  # fmt: skip
         try:
             await self._lists.start()
             await self._transactions.start()
@@ -104,6 +106,10 @@ class Writer:
             ) from error
 
     async def _transaction(self, batch: Batch) -> int | None:
+        async with self._one_at_a_time:
+            return await self._written(batch)
+
+    async def _written(self, batch: Batch) -> int | None:
         producer = self._transactions
         assert producer is not None  # noqa: S101 - start() has been awaited
         lessons = []

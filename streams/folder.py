@@ -16,7 +16,7 @@ from typing import IO, Any, TypeVar, cast
 
 from aiokafka.partitioner import murmur2
 
-from streams.align import Aligner
+from streams.align import Held, in_order
 from streams.errors import DataError
 from streams.records import Interaction, InvalidRecord, Item, Post, Source, decode, interaction, item, post
 from streams.settings import Settings
@@ -179,8 +179,7 @@ def _part(value: int, borders: tuple[int, int]) -> str:
 def on_log(parts: Iterable[Part], settings: Settings) -> list[Part]:
     """The records with the sources they get on empty Kafka topics, in the order the worker would meet them."""
     offsets: Counter[tuple[str, int]] = Counter()
-    aligner = Aligner(limit=1 << 62)
-    aligner.assign((name, number) for name in settings.input_topics() for number in range(settings.kafka.partitions))
+    records: list[Held] = []
     names: dict[Source, str] = {}
     for one in parts:
         kafka_topic = settings.kafka.target if isinstance(one.record, Interaction) else _kafka_topic(one.record, settings)
@@ -188,13 +187,8 @@ def on_log(parts: Iterable[Part], settings: Settings) -> list[Part]:
         source = Source(*place, offsets[place])
         offsets[place] += 1
         names[source] = one.part
-        aligner.put(replace(one.record, source=source))
-    ordered = []
-    while not aligner.drained:
-        for partition in aligner.waiting:
-            aligner.set_idle(partition)
-        ordered += list(aligner.release())
-    return [Part(record, names[record.source]) for record in ordered if isinstance(record, Post | Interaction)]
+        records.append(replace(one.record, source=source))
+    return [Part(record, names[record.source]) for record in in_order(records) if isinstance(record, Post | Interaction)]
 
 
 def _kafka_topic(record: Post, settings: Settings) -> str:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -79,37 +79,34 @@ class Pump:
         self._origins: dict[Partition, deque[Origin]] = {}  # of what the aligner holds, in the same order
         self._read_at: dict[Source, float] = {}
         self._committed_at = time.monotonic()
+        self._committing: asyncio.Future[None] | None = None
+        self._under_way = 0  # records whose commit is being written
         self._stopped = False
         self._went_at = time.monotonic()
-        self._settled_at = self._latest = 0.0  # 0 = nothing to wait for
-        self.on_commit: Callable[[], Awaitable[None]] | None = None
+        self.checkpoint_is_due: Callable[[], bool] = lambda: False
+        self.checkpoint: Callable[[], Awaitable[None]] | None = None
 
     def assign(self, partitions: Iterable[Partition]) -> None:
         """Read these partitions and no others; what is held of those that stay is kept."""
         self._origins = {partition: self._origins.get(partition, deque()) for partition in partitions}
         self.aligner.assign(self._origins)
 
-    def put(self, record: Held, origin: Origin) -> None:
-        """Take one record as it was read; `go_on` moves it along."""
-        self._origins[record.source.kafka_topic, record.source.partition].append(origin)
-        now = time.monotonic()
-        if isinstance(record, Interaction):
-            self._read_at[record.source] = now
-        self._settle(now)
-        self.aligner.put(record)
+    @property
+    def partitions(self) -> Collection[Partition]:
+        """Those that are read."""
+        return self._origins
 
-    def _settle(self, now: float) -> None:
-        """After quiet, wait until no more records come for `settle_ms`, but not longer than `idle_ms` in all."""
-        worker = self._settings.worker
-        if self.aligner.drained:
-            self._latest = now + worker.idle_ms / 1000
-        if self._settled_at or self.aligner.drained:
-            self._settled_at = min(now + worker.settle_ms / 1000, self._latest)
+    def put(self, record: Held, origin: Origin, due: float) -> None:
+        """Take one record as it was read; `go_on` moves it along once every partition has a record or was asked after `due`."""
+        self._origins[record.source.kafka_topic, record.source.partition].append(origin)
+        if isinstance(record, Interaction):
+            self._read_at[record.source] = time.monotonic()
+        self.aligner.put(record, due)
 
     @property
     def uncommitted(self) -> int:
         """Records read but not committed yet."""
-        return self.aligner.held + self._since.taken
+        return self.aligner.held + self._since.taken + self._under_way
 
     async def go_on(self) -> None:
         """Release what can be, learn and commit what is due."""
@@ -123,6 +120,7 @@ class Pump:
             if not self._stopped:
                 await self._flush(ends_tie=True)
                 await self._commit()
+                await self._committed()
             self._stopped = True
             self._torch.shutdown()
 
@@ -135,9 +133,6 @@ class Pump:
 
     async def _pump(self) -> None:
         await self._prove_when_late()
-        if time.monotonic() < self._settled_at:
-            return
-        self._settled_at = 0.0
         # After an error of ours nothing more is committed: the next worker starts at the last commit.
         self._stopped = True
         await self._release()
@@ -233,24 +228,41 @@ class Pump:
                 self._telemetry.latency.observe(now - read_at)
 
     async def _commit_when_due(self) -> None:
+        if self._committing is not None and self._committing.done():
+            await self._committed()
         if not self.line.settled or not (self._since.offsets or self._learning):
             return
         late = time.monotonic() - self._committed_at > self._settings.worker.commit_ms / 1000
-        if late or self._since.taken >= self._settings.worker.commit_events:
+        many = self._since.taken >= self._settings.worker.commit_events
+        if late or many:
             await self._commit()
 
     async def _commit(self) -> None:
-        """One transaction with all that was done since the last one."""
+        """One transaction with all that was done since the last one; it is written while the line goes on."""
         await self._learned()
+        await self._committed()
         since, self._since = self._since, _Uncommitted()
         batch = Batch(self.line.users.take_dirty(), since.lessons, since.dead_letters, since.offsets, since.forgotten)
-        if batch:
-            with self._timed("commit"):
-                self.committed_lessons = await self._log.commit(batch) or self.committed_lessons
-            self._telemetry.commits.inc()
         self._committed_at = time.monotonic()
-        if self.on_commit is not None:
-            await self.on_commit()
+        if batch:
+            self._under_way = since.taken
+            self._committing = asyncio.ensure_future(self._write(batch))
+        if self.checkpoint is not None and self.checkpoint_is_due():
+            # The weights are those of the lessons committed only as long as nothing else is learned.
+            await self._committed()
+            await self.checkpoint()
+
+    async def _write(self, batch: Batch) -> None:
+        with self._timed("commit"):
+            self.committed_lessons = await self._log.commit(batch) or self.committed_lessons
+        self._telemetry.commits.inc()
+
+    async def _committed(self) -> None:
+        """Wait for the commit under way."""
+        if self._committing is not None:
+            committing, self._committing = self._committing, None
+            await committing
+            self._under_way = 0
 
     async def in_torch(self, work: Callable[[], _T]) -> _T:
         """Run in the one thread that reads and changes the weights."""

@@ -102,10 +102,10 @@ class WorkerSettings(BaseModel):
 
     model_config = _STRICT
 
-    idle_ms: int = Field(default=200, ge=0, le=60_000)
-    "a drained partition holds the others back for so long"
-    settle_ms: int = Field(default=10, ge=0, le=60_000)
-    "after quiet, records wait until none has come for so long (but at most idle_ms): earlier ones may be under way"
+    settle_ms: int = Field(default=200, ge=0, le=60_000)
+    "a record more than 2 s old by its own time waits so long for earlier ones: a backlog is written one Kafka topic after the other"
+    idle_ms: int = Field(default=10_000, ge=0, le=600_000)
+    "a partition of which the broker has said nothing for so long holds the others back no longer"
     align_limit: int = Field(default=200_000, ge=1)
     "records held back at most; above it the lowest is released anyway and counted"
     commit_ms: int = Field(default=1_000, ge=10)
@@ -120,10 +120,12 @@ class WorkerSettings(BaseModel):
     "older ones are deleted"
     session_timeout_ms: int = Field(default=10_000, ge=1_000)
     "Kafka declares a silent worker dead after so long"
+    transaction_timeout_ms: int = Field(default=60_000, ge=1_000)
+    "Kafka ends a transaction that stays open for so long; its writer is fenced then"
     stop_seconds: float = Field(default=9.0, gt=0)
     "a stop that takes longer ends with a non-zero exit"
-    threads: int = Field(default=2, ge=1, le=256)
-    "torch threads"
+    threads: int = Field(default=1, ge=1, le=256)
+    "torch threads; weights are the same to the last bit only where they were learned with as many"
     host: str = "127.0.0.1"
     "address of /metrics, /healthz and /readyz"
     port: int = Field(default=9464, ge=0, le=65535)

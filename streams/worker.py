@@ -15,29 +15,24 @@ from typing import Any, cast
 
 import faust
 from aiokafka.errors import KafkaError
-from mode.supervisors import CrashingSupervisor
 
 from streams import assemble, kafka_topics, restore
-from streams.align import Partition
+from streams.application import Program, application
 from streams.checkpoint import Checkpoints, mark_of
 from streams.commit import Batch, FencedError, Writer
-from streams.connection import named, password, tls
+from streams.connection import named
 from streams.errors import BrokerError
-from streams.folder import partition_of
+from streams.intake import Intake
 from streams.lease import Lease
 from streams.pump import Pump
-from streams.reader import Place, Program, Transport
-from streams.records import DeadLetter, Forget, Interaction, InvalidRecord, Post, Source, forget, parse
-from streams.settings import KafkaSettings, Settings
+from streams.reader import Transport
+from streams.settings import Settings
 from streams.telemetry import Telemetry
 from streams.web import Web
 
 _logger = logging.getLogger(__name__)
-_TICK_SECONDS = 0.005
+_TICK_SECONDS = 0.02
 _LOOK_SECONDS = 0.5
-_MARKER_SECONDS = 1.0  # a fetched record reaches the agent sooner, or others do
-_NEVER_SECONDS = 1e9
-_BATCH = 512  # records taken in before the line goes on, while more are waiting
 
 
 class Worker:
@@ -52,114 +47,39 @@ class Worker:
         self._lease = Lease(settings)
         self._pump = Pump(self._line, self._writer, settings, self._telemetry)
         self._web = Web(settings.worker, self._exposition, self._not_ready)
-        self._networks: dict[str, str | None] = {name: network for network, name in settings.networks.items()}
-        self._networks[settings.kafka.target] = None
-        self._next: dict[Partition, int] = {}
-        self._drained_seconds: dict[Partition, float] = {}
-        self._markers: dict[Partition, int] = {}
-        self._ticked_at = self._record_at = 0.0
+        self._intake = Intake(self._line, self._pump, settings, self._telemetry)
         self._assigned = False
         self._waits_for: str | None = None
         self._error: BaseException | None = None
         self._app = self._faust_app()
 
-    # ---- one record ----
+    # ---- records and time ----
 
     async def _agent(self, stream: Any) -> None:  # noqa: ANN401 - a faust.Stream; its type lacks what is used here
-        queue = stream.channel.queue
-        async for event in stream.noack().events():
+        cast(Any, self._app.consumer).channel = stream.channel
+        async for fetched in stream.noack():
             try:
-                self._take(event.message)
-                # What waits behind it is taken without Faust's bookkeeping for each.
-                for _ in range(min(queue.qsize(), _BATCH)):
-                    self._take(queue.get_nowait().message)
-                self._record_at = time.monotonic()
-                self._mark_busy()
+                self._intake.take(fetched)
                 await self._pump.go_on()
             except Exception as error:
                 self._fail(error)
                 raise
 
-    def _take(self, message: Any) -> None:  # noqa: ANN401 - faust ships no types
-        partition = (message.topic, message.partition)
-        # After a rebalance Kafka sends again what is taken, but not committed yet.
-        if message.offset < self._next.get(partition, 0):
-            return
-        self._next[partition] = message.offset + 1
-        self._telemetry.read[message.topic] += 1
-        self._pump.put(self._record(message), message)
-
-    def _record(self, message: Any) -> Post | Interaction | Forget | DeadLetter:  # noqa: ANN401 - faust ships no types
-        source = Source(message.topic, message.partition, message.offset)
-        try:
-            if message.value is None:
-                return forget(message.key, source)
-            # Faust's timestamps are seconds, Kafka's and ours milliseconds.
-            record = parse(message.value, self._networks[message.topic], source, round(message.timestamp * 1000))
-        except InvalidRecord as error:
-            return DeadLetter(message.key, message.value, error.reason, str(error), source)
-        except Exception as error:
-            _logger.exception("record %s cannot be parsed", source)
-            return DeadLetter(message.key, message.value, "internal", f"{type(error).__name__}: {error}", source)
-        self._line.counts["null_keys"] += message.key is None
-        self._line.counts["off_partition"] += partition_of(record.user, self._settings.kafka.partitions) != source.partition
-        return record
-
-    # ---- time ----
-
     async def _ticks(self) -> None:
-        """Tell the aligner which partitions are idle, and let the pump go on; a record's own arrival cannot do that."""
+        """Let the pump go on where no record's arrival does: a commit may be due, or the broker be silent."""
         try:
             while not self._app.should_stop:
-                self._mark_idle()
+                self._intake.pass_over_silent(cast(Any, self._app.consumer).silent_since)
                 await self._pump.go_on()
                 await asyncio.sleep(_TICK_SECONDS)
         except Exception as error:
             self._fail(error)
             raise
 
-    def _mark_idle(self) -> None:
-        # A busy event loop fetches nothing: only time in which it could have counts as idle.
-        now = time.monotonic()
-        elapsed, self._ticked_at = min(now - self._ticked_at, 2 * _TICK_SECONDS), now
-        for partition in self._pump.aligner.waiting:
-            if not self._is_drained(partition):
-                self._drained_seconds.pop(partition, None)
-                continue
-            seconds = self._drained_seconds.get(partition, 0.0) + elapsed
-            self._drained_seconds[partition] = seconds
-            if seconds >= self._settings.worker.idle_ms / 1000:
-                self._drained_seconds.pop(partition)
-                self._pump.aligner.set_idle(partition)
-
-    def _mark_busy(self) -> None:
-        # An idle partition's next records may already be in Faust's hands, behind those of others.
-        for partition in self._pump.aligner.idle:
-            place = self._place_of(partition)
-            if place is not None and place.position > self._seen(partition):
-                self._pump.aligner.set_busy(partition)
-
-    def _is_drained(self, partition: Partition) -> bool:
-        place = self._place_of(partition)
-        if place is None or place.position < place.end:
-            return False
-        # What Faust has fetched may still be on its way to the agent; a transaction marker never comes.
-        if place.position > self._seen(partition) and time.monotonic() - self._record_at > _MARKER_SECONDS:
-            self._markers[partition] = place.position
-        return self._seen(partition) >= place.position
-
-    def _place_of(self, partition: Partition) -> Place | None:
-        return cast(Place | None, cast(Any, self._app.consumer).place_of(partition))
-
-    def _seen(self, partition: Partition) -> int:
-        return max(self._next.get(partition, 0), self._markers.get(partition, 0))
-
     async def _look(self) -> None:
         self._telemetry.look(self._line, self._pump.aligner, self._pump.uncommitted)
-        for partition, following in self._next.items():
-            place = self._place_of(partition)
-            if place is not None:
-                self._telemetry.lag.labels(partition[0], str(partition[1])).set(max(0, place.end - following))
+        for partition, lag in self._intake.lags().items():
+            self._telemetry.lag.labels(partition[0], str(partition[1])).set(lag)
 
     def _exposition(self) -> bytes:
         self._telemetry.look(self._line, self._pump.aligner, self._pump.uncommitted)
@@ -173,28 +93,9 @@ class Worker:
     # ---- life ----
 
     def _faust_app(self) -> faust.App:
-        kafka, worker = self._settings.kafka, self._settings.worker
-        app = faust.App(
-            kafka.group,
-            broker=[f"kafka://{host}" for host in kafka.bootstrap.split(",")],
-            broker_credentials=_credentials(kafka),
-            consumer_auto_offset_reset="earliest",
-            store="memory://",
-            key_serializer="raw",
-            value_serializer="raw",
-            agent_supervisor=CrashingSupervisor,
-            broker_session_timeout=worker.session_timeout_ms / 1000,
-            broker_heartbeat_interval=worker.session_timeout_ms / 3000,
-            consumer_group_instance_id=f"{kafka.group}-worker",
-            stream_wait_empty=False,
-            # Offsets are committed in our transactions alone: one that Faust sends late would put the group back.
-            broker_commit_livelock_soft_timeout=_NEVER_SECONDS,
-            topic_allow_declare=False,
-            topic_disable_leader=True,
-            web_enabled=False,
-        )
+        app = application(self._settings)
         topic = app.topic(*self._settings.input_topics(), key_serializer="raw", value_serializer="raw", acks=False)
-        app.agent(topic, name=f"{kafka.group}-line")(self._agent)
+        app.agent(topic, name=f"{self._settings.kafka.group}-line")(self._agent)
         app.task(self._ticks)
         app.timer(_LOOK_SECONDS)(self._look)
         app.on_partitions_assigned.connect(self._on_assigned, weak=False)  # type: ignore[arg-type] # as below
@@ -206,7 +107,6 @@ class Worker:
         del app
         partitions = [(tp.topic, tp.partition) for tp in assigned]
         self._pump.assign(partitions)
-        self._drained_seconds.clear()
         self._assigned = bool(partitions)
         self._telemetry.ready.set(self._assigned)
 
@@ -270,7 +170,7 @@ class Worker:
         self._telemetry.broken_rows.set(self._line.users.broken_rows)
         lessons, following = await restore.replay_lessons(self._line.recommender, settings, artifact, max(first, following))
         self._pump.committed_lessons = following
-        self._pump.on_commit = self._checkpoint
+        self._pump.checkpoint_is_due, self._pump.checkpoint = self._checkpoint_is_due, self._checkpoint
         await self._start_reading()
         _logger.info("restored %d rows and %d lessons in %.1f s", rows, lessons, time.monotonic() - started)
 
@@ -282,13 +182,14 @@ class Worker:
         self._telemetry.skipped.set(start.lost)
         # Written down at once, so that a partition still empty at a crash does not jump to its end afterwards.
         await self._writer.commit(Batch((), (), (), start.offsets))
-        self._next = dict(start.offsets)
+        self._intake.start_at(start.offsets)
+
+    def _checkpoint_is_due(self) -> bool:
+        return self._checkpoints.is_due(self._line.counts["interactions_learned"])
 
     async def _checkpoint(self) -> None:
         interactions, following = self._line.counts["interactions_learned"], self._pump.committed_lessons or 0
         checkpoints = self._checkpoints
-        if not checkpoints.is_due(interactions):
-            return
         write = partial(checkpoints.write, self._line.recommender, following, interactions, self._pump.loss)
         if not await self._pump.in_torch(write):
             self._telemetry.failed_checkpoints.inc()
@@ -343,13 +244,3 @@ class Worker:
             return int(stop.code or 0)
         _logger.error("worker stopped by an error of its own", exc_info=self._error)
         return 1
-
-
-def _credentials(kafka: KafkaSettings) -> Any:  # noqa: ANN401 - faust ships no types
-    """What Faust needs to know of TLS and the password; None without either."""
-    if kafka.has_password:
-        return faust.SASLCredentials(
-            username=kafka.username, password=password(kafka), mechanism=kafka.mechanism,
-            ssl_context=tls(kafka) if kafka.is_encrypted else None,
-        )  # fmt: skip
-    return faust.SSLCredentials(context=tls(kafka)) if kafka.is_encrypted else None

@@ -10,6 +10,10 @@ import pytest
 # As in `crossnet` itself: threads of two torch processes that spin while they wait slow each other down tenfold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# As in a worker: other counts of threads give weights with other last bits. Read when torch and numpy are loaded.
+for library in ("OMP", "MKL", "OPENBLAS"):
+    os.environ[f"{library}_NUM_THREADS"] = "1"
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OURS = {"streams", "model", "topics_svc"}
 OWNERS = {
-    "faust": {"streams/worker.py", "streams/reader.py", "streams/bench/bare_agent.py"},
+    "faust": {"streams/worker.py", "streams/application.py", "streams/reader.py", "streams/bench/bare_agent.py"},
     "orjson": {"streams/records.py", "streams/rows.py", "streams/replay.py", "streams/bench/bare_agent.py"},
     "prometheus_client": {"streams/telemetry.py", "streams/serve/telemetry.py"},
 }

@@ -6,7 +6,6 @@ undisturbed run. Weights: the newest checkpoint and the oldest lead over their l
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from model import ModelError, Recommender
 from streams import assemble, restore
-from streams.align import Aligner, Held
+from streams.align import Held, in_order
 from streams.checkpoint import Checkpoints, mark_of
 from streams.line import Line, flush
 from streams.records import DeadLetter, Forget, Interaction, InvalidRecord, Source, forget, parse
@@ -62,7 +61,7 @@ def audit(artifact: Path, settings: Settings) -> Audit:
 async def _audit(artifact: Path, settings: Settings) -> Audit:
     line, found = (assemble.load(artifact, settings.line) for _ in range(2))
     undisturbed = assemble.line_of(line, settings)
-    log = [record async for record in _log(settings)]
+    log = await _log(settings)
     interactions = _drive(undisturbed, log)
     await restore.restore_users(found.users, settings, found.name)
     listed = {json.loads(one.value)["id"] for one in await _all(settings, settings.kafka.recommendations) if one.value is not None}
@@ -99,19 +98,11 @@ def _drive(line: Line, log: list[Held]) -> set[str]:
     return ids
 
 
-async def _log(settings: Settings) -> AsyncIterator[Held]:
+async def _log(settings: Settings) -> list[Held]:
     """Every input record, in event-time order."""
-    aligner = Aligner(limit=1 << 62)
-    aligner.assign((name, number) for name in settings.input_topics() for number in range(settings.kafka.partitions))
     networks: dict[str, str | None] = {name: network for network, name in settings.networks.items()}
-    for name in settings.input_topics():
-        for one in await _all(settings, name):
-            aligner.put(_parsed(one, networks.get(name)))
-    while not aligner.drained:
-        for partition in aligner.waiting:
-            aligner.set_idle(partition)
-        for record in aligner.release():
-            yield record
+    names = settings.input_topics()
+    return in_order([_parsed(one, networks.get(name)) for name in names for one in await _all(settings, name)])
 
 
 def _parsed(one: ConsumerRecord, network: str | None) -> Held:

@@ -2,7 +2,8 @@
 
 import click
 
-from streams.cli.options import json_option, say
+from streams.cli.options import json_option, one_count_of_threads, say
+from streams.settings import load
 
 
 @click.group()
@@ -108,6 +109,8 @@ def faults(minutes: float, *, as_json: bool) -> None:
 
     Example: crossnet bench faults --minutes 30 --json
     """
+    one_count_of_threads(load())  # the audit learns again what the workers have learned
+
     from streams.bench import faults as bench
 
     say(bench.run(minutes), as_json=as_json)

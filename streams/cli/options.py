@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,16 @@ def for_artifacts(artifacts: Path | None, bootstrap: str | None = None, options:
         own = artifacts / "settings.toml"
         files += [own] if own.exists() else []
     return load(*files, options={**(options or {}), "kafka.bootstrap": bootstrap})
+
+
+def one_count_of_threads(settings: Settings) -> None:
+    """Have weights learned with `worker.threads` threads in every thread of this process; torch must not be loaded yet.
+
+    Sums over other parts differ in their last bits, and torch's own setting holds for the thread alone that makes it.
+    """
+    for library in ("OMP", "MKL", "OPENBLAS"):
+        os.environ[f"{library}_NUM_THREADS"] = str(settings.worker.threads)
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object (or one a line), for programs.")
 

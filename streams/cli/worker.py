@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from streams.cli.options import for_artifacts, log_options
+from streams.cli.options import for_artifacts, log_options, one_count_of_threads
 
 
 @click.command()
@@ -21,9 +21,8 @@ def command(artifacts: Path, start: str, bootstrap: str | None, port: int | None
     """
     settings = for_artifacts(artifacts, bootstrap, {"worker.port": port})
 
-    import torch
+    one_count_of_threads(settings)
 
     from streams.worker import Worker
 
-    torch.set_num_threads(settings.worker.threads)
     sys.exit(Worker(artifacts, settings, earliest=start == "earliest").run())

@@ -1,5 +1,7 @@
 """A small line of real parts for tests: two networks, four topics, nothing trained."""
 
+from functools import cache
+
 from model import ModelConfig, Recommender
 from streams.line import Line
 from streams.records import Interaction, Post, Source
@@ -12,6 +14,7 @@ DAY = 86_400_000
 TEXTS = ("goal match striker", "oven bread butter", "rocket orbit moon", "guitar chord song")
 
 
+@cache  # fitting them takes longer than most tests
 def topics() -> TopicService:
     """Four clear topics."""
     posts = [(f"user{number % 6}", TEXTS[number % 4]) for number in range(80)]
