@@ -9,14 +9,13 @@ from click.testing import CliRunner
 from model import Traced
 from streams.cli import crossnet
 from streams.errors import SettingsError
-
-ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
+from tests.conftest import ROOT
+from tests.readme import README, blocks
 
 
 def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """The example of the model's API runs as it stands and prints a line for each step."""
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (example,) = blocks("python")
     names: dict[str, object] = {}
     exec(compile(example, "README.md", "exec"), names)  # noqa: S102 - our own README
     assert capsys.readouterr().out

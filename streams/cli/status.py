@@ -22,6 +22,7 @@ from streams.settings import Settings
 from streams.status import Place, Seen, Status, look
 
 _SHOWN = 12  # partitions of one Kafka topic
+_WIDTH = 110  # of a screen in a file or pipe
 
 
 @click.command()
@@ -36,7 +37,7 @@ def command(
 ) -> None:
     """Show who is in the group, how far each input partition is read, and what the workers say of themselves.
 
-    Exit code 1 when a worker is not ready or nobody is in the group. With --watch --json one object a look.
+    Exit code 1 when a worker is not ready or nobody is in the group. With --watch --json one object a look, in a pipe one screen.
 
     Example: crossnet status --worker 127.0.0.1:9464 --worker 127.0.0.1:9465 --watch
     """
@@ -52,7 +53,7 @@ def command(
     if as_json:
         click.echo(json.dumps(_facts(found)))
     else:
-        Console(width=None if sys.stdout.isatty() else 110).print(_screen(found))
+        Console(width=None if sys.stdout.isatty() else _WIDTH).print(_screen(found))
     sys.exit(1 if found.problems() else 0)
 
 
@@ -60,6 +61,11 @@ def _watch(settings: Settings, addresses: Sequence[str], every: float, *, as_jso
     if as_json:
         while True:
             click.echo(json.dumps(_facts(asyncio.run(look(settings, addresses)))))
+            time.sleep(every)
+    if not sys.stdout.isatty():
+        console = Console(width=_WIDTH)
+        while True:
+            console.print(_looked(settings, addresses))
             time.sleep(every)
     with Live(Text("looking ..."), screen=True, auto_refresh=False) as live:
         while True:

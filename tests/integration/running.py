@@ -48,12 +48,12 @@ def running(kafka: Kafka, folder: Path) -> Iterator[Running]:
     sent = json.loads(crossnet("replay", world, "--artifacts", artifact, "--json").stdout)["records"]
     with Worker(artifact) as worker:
         worker.wait_ready()
-        kafka.produce(settings.networks["twitter"], [Record(b"u", value) for value in BAD] + [_too_early()])
+        kafka.produce(settings.networks["twitter"], [Record(b"u", value) for value in BAD] + [too_early()])
         worker.wait_read(sent + len(BAD) + 1)
         yield Running(kafka, settings, world, artifact, worker, sent)
 
 
-def _too_early() -> Record:
+def too_early() -> Record:
     """A record that is refused as one of the future, and no longer is some seconds later."""
     now = round(time.time() * 1000)
     value = json.dumps({"user": "early", "at": now + _DAY_MS, "text": "guitar album chord"})

@@ -11,11 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from streams.cli import crossnet
-from tests.conftest import ROOT
+from tests.readme import commands
 
 # They run until stopped and log JSON with --log-format; this one answers every line in JSON; this one prints a script.
 _WITHOUT_JSON = {("worker",), ("serve",), ("topics", "infer"), ("completion",)}
-_README = (ROOT / "README.md").read_text("utf-8")
 
 
 def _verbs(command: click.Command = crossnet, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -67,13 +66,7 @@ def test_json_for_programs(path: tuple[str, ...]) -> None:
         assert "--json" in {option for one in command.params for option in one.opts}
 
 
-def _examples() -> list[str]:
-    """The lines of the README that call the console script."""
-    blocks = re.findall(r"```\n(.*?)```", _README, re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line.startswith("crossnet ")]
-
-
-@pytest.mark.parametrize("line", _examples())
+@pytest.mark.parametrize("line", [one for one in commands() if one.startswith("crossnet ")])
 def test_the_readme_shows_what_is_understood(line: str) -> None:
     """Each command of the README has a verb, options and arguments that exist."""
     _understood(line)
