@@ -53,7 +53,7 @@ def topics(*, as_json: bool) -> None:
 @command.command()
 @json_option
 def train(*, as_json: bool) -> None:
-    """Measure one offline epoch at paper size, in both precisions of the output layer.
+    """Measure one offline epoch at paper size, in both precisions of the output layer, against one written plainly.
 
     Example: crossnet bench train --json
     """

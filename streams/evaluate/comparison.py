@@ -138,6 +138,7 @@ class Comparison:
             means = [{**one, **other} for one, other in zip(means, whole, strict=True)]
             models[name] = {
                 **{metric: float(np.mean([one[metric] for one in means])) for metric in means[0]},
+                **({"std": _spread(means)} if len(means) > 1 else {}),
                 "events_per_second": float(np.mean([run.events_per_second for run in done])),
                 "seeds": [{"seed": run.seed, **one} for run, one in zip(done, means, strict=True)],
                 "settings": dict(done[0].settings), "tried": list(done[0].tried), "against": against.get(name),
@@ -229,6 +230,11 @@ class Comparison:
             "What the posts add", "The model fitted and streamed with all posts, none, another user's, or one network less.",
             "posts", "NDCG", list(values), lines,
         )  # fmt: skip
+
+
+def _spread(means: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Standard deviation over seeds of each metric."""
+    return {metric: float(np.std([one[metric] for one in means], ddof=1)) for metric in means[0]}
 
 
 def _replace(file: Path, content: bytes) -> None:

@@ -17,7 +17,7 @@ tr.best td,tr.best th{font-weight:700}
 .n{opacity:.7}.scroll{overflow-x:auto}figure{margin:0}svg{max-width:100%;height:auto}
 .page{break-before:page;border-top:2px solid #8888;margin-top:3rem}
 """
-_UNSHOWN = {"seeds", "settings", "tried", "against"}
+_UNSHOWN = {"seeds", "std", "settings", "tried", "against"}
 
 
 def page(metrics: Mapping[str, Any], charts: Sequence[Chart], note: str) -> str:
@@ -56,12 +56,13 @@ def _results(metrics: Mapping[str, Any]) -> str:
     head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in (*shown, f"{metric} against", "95 %", "p"))
     rows = "".join(
         f"<tr{' class=best' if model == best else ''}><th>{html.escape(model)}</th>"
-        + "".join(f"<td>{_number(one.get(name))}</td>" for name in shown) + _against(one.get("against")) + "</tr>"
+        + "".join(f"<td>{_number(one.get(name))}{_spread(one, name)}</td>" for name in shown) + _against(one.get("against")) + "</tr>"
         for model, one in models.items()
     )  # fmt: skip
     return (
-        "<p>Means over users of each user's mean over his test interactions; the best in bold. Differences are paired over "
-        "users, with a bootstrap interval and a t-test corrected for the number of comparisons (Holm).</p>"
+        "<p>Means over users of each user's mean over his test interactions, of several seeds their mean \u00b1 standard deviation; "
+        "the best in bold. Differences are paired over users, "
+        "with a bootstrap interval and a t-test corrected for the number of comparisons (Holm).</p>"
         f"<div class=scroll><table><tr><th>model</th>{head}</tr>{rows}</table></div>"
     )
 
@@ -73,6 +74,11 @@ def _against(one: Mapping[str, Any] | None) -> str:
         f"<td>{one['difference']:+.4f} ({html.escape(one['name'])})</td><td>{one['low']:+.4f} .. {one['high']:+.4f}</td>"
         f"<td>{one['p']:.2g}</td>"
     )
+
+
+def _spread(one: Mapping[str, Any], metric: str) -> str:
+    value = one.get("std", {}).get(metric)
+    return "" if value is None else f" <span class=n>\u00b1 {_number(value)}</span>"
 
 
 def _number(value: float | None) -> str:

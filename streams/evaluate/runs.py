@@ -4,11 +4,12 @@ import hashlib
 import io
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -156,7 +157,7 @@ def run_all(
     """Run jobs in processes of their own; `done` is called as each ends. The first error stops the rest."""
     os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // processes))  # read by torch when the processes load it
     context = get_context("spawn")  # torch does not survive a fork
-    with ProcessPoolExecutor(processes, context, initializer=_held.update, initargs=(dict(cases),)) as pool:
+    with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(dict(cases),)) as pool:
         futures: dict[Future[Run], Job] = {pool.submit(_run, one, path, settings, protocol): one for one in jobs}
         try:
             for future in as_completed(futures):
@@ -166,6 +167,19 @@ def run_all(
             for process in active_children():
                 process.terminate()
             raise
+
+
+def _begin(held: dict[Inputs, Cases]) -> None:
+    """In a new process: take what all jobs share, and end with the command, which may be killed before it can say so."""
+    _held.update(held)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run(job: Job, path: Path, settings: Settings, protocol: Protocol) -> Run:

@@ -1,8 +1,12 @@
 """Small cases, and a ranker that notes what it is told."""
 
+import fcntl
+import os
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +15,7 @@ from model import Step
 from model.contract import Event, Query, Training
 from streams.evaluate.cases import Cases
 
+HELD = "TEST_HELD"  # names the file that an endless fit holds
 TRAIN, VALIDATION, TEST = 0, 1, 2
 STEP = Step(np.zeros(0, np.float32), 0.0)
 
@@ -49,3 +54,14 @@ class Counting:
         """Count the items."""
         self.calls.append(("learn", tuple(one.item for one in events), updates))
         self.counts.update(one.item for one in events)
+
+
+class Endless(Counting):
+    """Its fit locks a file and never ends."""
+
+    def fit(self, training: Training) -> None:
+        """Hold the file."""
+        del training
+        with Path(os.environ[HELD]).open() as one:
+            fcntl.flock(one, fcntl.LOCK_EX)
+            threading.Event().wait()

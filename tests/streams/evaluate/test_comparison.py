@@ -1,10 +1,15 @@
 """`crossnet evaluate` on a small world, as a user runs it."""
 
 import csv
+import fcntl
 import gzip
 import io
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -23,8 +28,12 @@ from streams.evaluate.systems import Size
 from streams.folder import Folder, split
 from streams.records import Post
 from streams.settings import Settings
+from tests.conftest import ROOT
+from tests.integration.until import until
+from tests.streams.evaluate.small import HELD
 
 OWN = "tests.streams.evaluate.small:Counting"
+ENDLESS = "tests.streams.evaluate.small:Endless"
 HOUR = 3_600_000
 
 
@@ -66,7 +75,8 @@ def test_metrics(out: Path) -> None:
     assert {"hr@5", "hr@10", "ndcg@5", "ndcg@10", "coverage@12", "events_per_second"} <= noho.keys()
     assert {"seeds", "settings", "tried", "against"} <= noho.keys()
     assert [0, 1] == [one["seed"] for one in noho["seeds"]]
-    assert pytest.approx(np.mean([one["hr@10"] for one in noho["seeds"]])) == noho["hr@10"]
+    of_seeds = [one["hr@10"] for one in noho["seeds"]]
+    assert pytest.approx((np.mean(of_seeds), np.std(of_seeds, ddof=1))) == (noho["hr@10"], noho["std"]["hr@10"])
     assert {"name", "difference", "low", "high", "p"} == noho["against"].keys()
     assert metrics["models"]["paper"]["against"] is None
 
@@ -102,6 +112,7 @@ def test_report(out: Path) -> None:
     assert [] == outside.found
     for expected in ("Figure 3:", "Figure 4:", "Figure 5:", "Figure 6:", "Accuracy by online rate", "What the posts add"):
         assert f"<h3>{expected}" in text, expected
+    assert "\u00b1" in text.split("<h2 id=figures>")[0].split("<table>")[-1], "two seeds have a spread"
     assert len(re.findall("<svg", text)) == text.count("<figure>")
     assert text.index("Results") < text.index("Deviations from the paper</h2>")
 
@@ -124,6 +135,32 @@ def test_a_class_of_ones_own(data: Path, tmp_path: Path) -> None:
     result = _evaluate(data, tmp_path, "--models", "paper", "--model", OWN, "--no-sweeps")
     assert 0 == result.exit_code, result.output
     assert [OWN, "paper"] == sorted(json.loads((tmp_path / "metrics.json").read_text("utf-8"))["models"], key=str.lower, reverse=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_jobs_end_with_the_command(data: Path, tmp_path: Path, number: signal.Signals) -> None:
+    """However the command is ended, no job of it goes on."""
+    held = tmp_path / "held"
+    held.touch()
+    program = [sys.executable, "-c", "from streams.cli import main; main()", "evaluate", str(data), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(
+        [*program, "--topics", "3", "--models", "pop-1d", "--model", ENDLESS, "--no-sweeps", "--jobs", "2"],
+        cwd=ROOT, env={**os.environ, HELD: str(held)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as command:  # fmt: skip
+        until(lambda: not _is_free(held) or command.poll() is not None, "a job is at work", 120)
+        assert command.poll() is None
+        command.send_signal(number)
+    until(lambda: _is_free(held), "the job has ended", 60)
+
+
+def _is_free(file: Path) -> bool:
+    """Whether no process holds the file: a lock ends with its process."""
+    with file.open() as one:
+        try:
+            fcntl.flock(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
 
 
 @pytest.mark.parametrize(
