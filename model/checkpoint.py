@@ -72,7 +72,8 @@ def read(folder: Path) -> tuple[State, Extra]:
     if head["sha256"] != {_TENSORS: _sha(tensors), "content": _sha(_json(content))}:
         raise CheckpointError(f"the checkpoint in {folder} is cut or altered; use an older one")
     try:
-        config = ModelConfig(**{**content["config"], "networks": tuple(content["config"]["networks"])})
+        listed = {name: tuple(value) for name, value in content["config"].items() if isinstance(value, list)}
+        config = ModelConfig(**{**content["config"], **listed})
         # Copies, because torch aligns its own memory and a file's bytes lie anywhere.
         return State(config, {name: one.clone() for name, one in load(tensors).items()}, content["facts"]), content["extra"]
     except (SafetensorError, TypeError, KeyError, ModelError) as error:

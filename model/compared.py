@@ -40,7 +40,7 @@ class Compared:
     """One configuration of the recommender; `settings` are fields of ModelConfig that differ from its defaults."""
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"online_rate": 3e-4}, {"online_rate": 1e-3}, {"online_rate": 3e-3})
-    online_settings: ClassVar[tuple[str, ...]] = ("online_rate",)
+    online_settings: ClassVar[tuple[str, ...]] = ("online_rate", "without")
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -71,11 +71,13 @@ class Compared:
         words = training.words or [()] * training.items
         self._recommender.know(Known.of({str(row): own for row, own in enumerate(words)}))
 
-    def with_settings(self, **settings: float | str | bool) -> "Compared":
+    def with_settings(self, **settings: Any) -> "Compared":  # noqa: ANN401 - fields of ModelConfig
         """The same fitted network with other online settings."""
         one = copy.deepcopy(self)
         one.settings = {**self.settings, **settings}
         one.fitted.config = one.fitted.network.config = replace(self.fitted.config, **one.settings)
+        if one.fitted.blend is not None:
+            one.fitted.blend.leave_out(one.fitted.config.without)
         return one
 
     def rank(self, queries: Sequence[Query]) -> NDArray[np.float32]:
@@ -109,7 +111,8 @@ class Compared:
                 self.fitted.learn(Lesson.of(wave, pending[0].advanced, rows, items, at, ends_tie=number == len(waves) - 1))
             else:
                 past = [wave.past[row] for row in rows] if wave.past else ()
-                self.fitted.count_only(items, at, [wave.users[row] for row in rows], past)
+                posts_BV = wave.posted()[rows] if wave.past else None
+                self.fitted.count_only(items, at, [wave.users[row] for row in rows], past, posts_BV)
         for one in events:
             del self._pending[id(one)]
         if not updates:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from model.blend.parts import NAMES as PARTS
 from model.errors import ModelError
 
 _CHOICES = {
@@ -35,6 +36,8 @@ class ModelConfig:
     "paper: learned online through the whole net; full: the net frozen under a blend that learns (identity logits)"
     previous_item: bool = True
     "preset full: the item the user took before is one more column of the pooled input"
+    without: tuple[str, ...] = ()
+    "parts of preset full that are left out: net, trend, neighbours, peers, texts, posts, contexts, learning"
     logits: str = "tanh"
     "what stands before the softmax of eq. 8: tanh, or identity"
     loss: str = "ce"
@@ -68,6 +71,9 @@ class ModelConfig:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ModelError(f"{name} = {getattr(self, name)!r}; choose one of {', '.join(allowed)}")
+        unknown = set(self.without) - set(PARTS)
+        if unknown:
+            raise ModelError(f"without = {', '.join(sorted(unknown))}; preset full has the parts {', '.join(PARTS)}")
         for name in ("factors", "hidden", "past", "online_iterations", "users_cap", "items_cap"):
             if getattr(self, name) < 1:
                 raise ModelError(f"{name} = {getattr(self, name)}; at least 1 is needed")

@@ -3,16 +3,18 @@
     b"L" version(u8) B(u32) M(u32) H(u32)  B users, B items (each u16 length + UTF-8)
     at (B int64)  g (B float64)  x (B*M float32)  h, C, h_A (B*H float32 each)              all little-endian
 
-Version 2, of preset `full`, goes on: ends_tie(u8), and for each interaction the number (u16) and names of the items before it.
+Version 3, of preset `full`, goes on: V(u32), v (B*V float32), ends_tie(u8), and for each interaction the number (u16) and names of the
+items before it.
 `Forgotten` and `Known` are the other kinds.
 
-Legend: B interactions, M length of x, H hidden, n items, W buckets of words.
+Legend: B interactions, M length of x, H hidden, V length of v, n items, W buckets of words.
 """
 
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +22,13 @@ from numpy.typing import NDArray
 from model.errors import ModelError
 from model.wave import Advanced, Floats, Wave
 
-_MAGIC, _PLAIN, _WITH_PAST = b"L", 1, 2
+_MAGIC, _PLAIN, _FULL = b"L", 1, 3
 _HEADER = struct.Struct("<cBIII")
 _FORGOTTEN, _KNOWN, _NAMES_HEADER = b"F", b"K", struct.Struct("<cBI")
 BUCKETS = 256  # that words are hashed to; one byte
 _MOST = 255  # of one bucket in one text; one byte
 _LENGTH = struct.Struct("<H")
-_FLAG = struct.Struct("<B")
+_FULL_HEADER = struct.Struct("<IB")
 _REMEDY = "restore it, or start from a newer checkpoint"
 
 
@@ -47,6 +49,8 @@ class Lesson:
     "items each user took before, newest last (preset `full`)"
     ends_tie: bool = True
     "whether no interaction of the same time follows"
+    posts_BV: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    "what the post head sees (preset `full`)"
 
     def __post_init__(self) -> None:
         sizes = {len(one) for one in (self.items, self.x_BM, self.g_B, self.h_BH, self.C_BH, self.h_A_BH, self.at)}
@@ -73,6 +77,7 @@ class Lesson:
             at=at,
             past=tuple(wave.past[row] for row in chosen) if wave.past else (),
             ends_tie=ends_tie,
+            posts_BV=wave.posted()[chosen] if wave.past else np.zeros((0, 0), np.float32),
         )
 
     def to_bytes(self) -> bytes:
@@ -81,12 +86,12 @@ class Lesson:
         names = (*self.users, *self.items)
         floats = (self.x_BM, self.h_BH, self.C_BH, self.h_A_BH)
         return b"".join([
-            _HEADER.pack(_MAGIC, _WITH_PAST if self.past else _PLAIN, B, M, H),
+            _HEADER.pack(_MAGIC, _FULL if self.past else _PLAIN, B, M, H),
             _packed(names),
             np.array(self.at, "<i8").tobytes(),
             self.g_B.astype("<f8").tobytes(),
             *(one.astype("<f4").tobytes() for one in floats),
-            *([_FLAG.pack(self.ends_tie)] if self.past else []),
+            *([_FULL_HEADER.pack(self.posts_BV.shape[1], self.ends_tie), self.posts_BV.astype("<f4").tobytes()] if self.past else []),
             *(_LENGTH.pack(len(own)) + _packed(own) for own in self.past),
         ])
 
@@ -101,13 +106,13 @@ class Lesson:
     @classmethod
     def _read(cls, value: bytes) -> "Lesson":
         magic, version, B, M, H = _HEADER.unpack_from(value)
-        if magic != _MAGIC or version not in (_PLAIN, _WITH_PAST):
+        if magic != _MAGIC or version not in (_PLAIN, _FULL):
             raise ModelError(
-                f"lesson of kind {magic!r} version {version}; this program reads {_MAGIC!r} versions 1 and 2: use the newer one"
+                f"lesson of kind {magic!r} version {version}; this program reads {_MAGIC!r} versions 1 and 3: use the newer one"
             )
         names, position = _unpacked(value, _HEADER.size, 2 * B)
         end = position + B * (16 + 4 * (M + 3 * H))
-        past, ends_tie, found = _past(value, end, B) if version == _WITH_PAST else ((), True, end)
+        more, found = _full(value, end, B) if version == _FULL else ({}, end)
         if len(value) != found:
             raise ModelError(f"a lesson of {len(value)} bytes should have {found}; {_REMEDY}")
         at = np.frombuffer(value, "<i8", B, position)
@@ -116,7 +121,7 @@ class Lesson:
         x, h, C, h_A = np.split(floats, np.cumsum([B * M, B * H, B * H]))
         return cls(
             names[:B], names[B:], x.reshape(B, M), g_B, h.reshape(B, H), C.reshape(B, H), h_A.reshape(B, H), tuple(at.tolist()),
-            past, ends_tie,
+            **more,
         )  # fmt: skip
 
 
@@ -217,13 +222,17 @@ def _unpacked(value: bytes, position: int, count: int) -> tuple[tuple[str, ...],
     return tuple(names), position
 
 
-def _past(value: bytes, position: int, count: int) -> tuple[tuple[tuple[str, ...], ...], bool, int]:
-    """What version 2 adds, and where it ends."""
-    (ends_tie,) = _FLAG.unpack_from(value, position)
-    position += _FLAG.size
-    past = []
+def _full(value: bytes, position: int, count: int) -> tuple[dict[str, Any], int]:
+    """What version 3 adds, and where it ends."""
+    width, ends_tie = _FULL_HEADER.unpack_from(value, position)
+    position += _FULL_HEADER.size
+    end = position + 4 * count * width
+    if end > len(value):
+        raise struct.error(f"v of length {width} for {count} interactions")
+    posts_BV = np.frombuffer(value, "<f4", count * width, position).reshape(count, width)
+    position, past = end, []
     for _ in range(count):
         (length,) = _LENGTH.unpack_from(value, position)
         own, position = _unpacked(value, position + _LENGTH.size, length)
         past.append(own)
-    return tuple(past), bool(ends_tie), position
+    return {"past": tuple(past), "ends_tie": bool(ends_tie), "posts_BV": posts_BV}, position

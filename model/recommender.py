@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from model import checkpoint
 from model.adam import Moments
 from model.baselines.popularity import Popularity
-from model.blend.blend import Blend, Seen
+from model.blend.blend import Blend
+from model.blend.features import Seen
 from model.blend.weights import context_of
 from model.config import ModelConfig
 from model.errors import CheckpointError, ModelError
@@ -57,7 +58,8 @@ class Recommender:
         self._start_blend()
 
     def _start_blend(self) -> None:
-        self.blend = Blend(self.network.W_r, self.network.b_r) if self.config.preset == "full" else None
+        full = self.config.preset == "full"
+        self.blend = Blend(self.network.W_r, self.network.b_r, 2 * self.config.width, self.config.without) if full else None
 
     # ---- rank ----
 
@@ -68,8 +70,9 @@ class Recommender:
         moved = (*_outputs(h_BH, C_BH, h_A_BH), attention, self.config.past)
         if self.blend is None:
             return Ranked(*moved, _float32(self.network.logits(h_BH)))
-        scores_BI, terms = self.blend.scores(h_BH, self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM))
-        return Ranked(*moved, scores_BI, terms)
+        seen, v_BV = self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM), wave.posted()
+        scores_BI, terms = self.blend.scores(h_BH, v_BV, seen)
+        return Ranked(*moved, scores_BI, terms, self.blend.by_topic(v_BV, seen, len(self.config.networks)))
 
     @torch.no_grad()
     def advance_only(self, wave: Wave) -> Advanced:
@@ -179,7 +182,8 @@ class Recommender:
         z_B6H = self._projected(self._tensor(lesson.x_BM)[:, None], network.E_user.detach()[user_B], lesson.past)[:, 0]
         g_B1, given = torch.tensor(lesson.g_B)[:, None], (lesson.h_BH, lesson.C_BH, lesson.h_A_BH)
         h_BH, _ = network.cell(z_B6H, g_B1, *(self._tensor(one) for one in given))
-        loss = blend.learn(h_BH, item_B.tolist(), self._seen(lesson.users, lesson.at, lesson.past, lesson.g_B, lesson.x_BM))
+        seen = self._seen(lesson.users, lesson.at, lesson.past, lesson.g_B, lesson.x_BM)
+        loss = blend.learn(h_BH, lesson.posts_BV, item_B.tolist(), seen)
         if lesson.ends_tie:
             blend.settle()
         return loss
@@ -208,7 +212,7 @@ class Recommender:
                 self.network.E_user.detach()[row] = 0
                 self.moments.forget("E_user", row)
                 if self.blend is not None:
-                    self.blend.peers.forget_user(row)
+                    self.blend.statistics.forget_user(row)
 
     @torch.no_grad()
     def know(self, lesson: Known) -> None:
@@ -222,7 +226,7 @@ class Recommender:
         for name, counts_W in zip(lesson.items, lesson.counts_nW, strict=True):
             row = self.items.get(name)
             if row is not None:  # of more items than the cap the first have given their rows to the last
-                self.blend.texts.put(row, counts_W)
+                self.blend.statistics.put(row, counts_W)
 
     def replay(self, value: bytes) -> None:
         """Do again what a record of the lesson log says."""
@@ -241,14 +245,19 @@ class Recommender:
 
     @torch.no_grad()
     def count_only(
-        self, items: Sequence[str], at: Sequence[int], users: Sequence[str], past: Sequence[Sequence[str]] = ()
-    ) -> None:
-        """Let interactions (times in epoch milliseconds) feed ids and statistics, and leave the weights alone."""
+        self, items: Sequence[str], at: Sequence[int], users: Sequence[str], past: Sequence[Sequence[str]] = (),
+        posts_BV: Floats | None = None,
+    ) -> None:  # fmt: skip
+        """Let interactions (times in epoch milliseconds) feed ids and statistics, and leave the weights alone.
+
+        `past` and `posts_BV` as in a wave; preset `full` needs the one, and learns from posts where there is the other.
+        """
         _, item_B = self._place(users, items, at)
         if self.blend is not None:
             still = np.zeros((len(items), self.config.width), np.float32)
-            for item, one in zip(item_B.tolist(), self._seen(users, at, past, np.zeros(len(items)), still), strict=True):
-                self.blend.count(item, one)
+            v_BV = posts_BV if posts_BV is not None else np.zeros((len(items), 2 * self.config.width), np.float32)
+            for item, v_V, one in zip(item_B.tolist(), v_BV, self._seen(users, at, past, np.zeros(len(items)), still), strict=True):
+                self.blend.count(item, v_V, one)
 
     def _place(self, users: Sequence[str], items: Sequence[str], at: Sequence[int]) -> tuple[Tensor, Tensor]:
         user_B = [self._place_user(name) for name in users]
@@ -265,7 +274,7 @@ class Recommender:
                 self._user_sum_k -= self.network.E_user.detach()[placed.row]
                 self.moments.forget("E_user", placed.row)
                 if self.blend is not None:
-                    self.blend.peers.forget_user(placed.row)
+                    self.blend.statistics.forget_user(placed.row)
             else:
                 self._grow("E_user", placed.row + 1)
             self.network.E_user.detach()[placed.row] = mean_k
@@ -394,7 +403,7 @@ class Recommender:
         one.lessons, one.version = facts["lessons"], facts["version"]
         one._user_sum_k = tensors["user_sum"]
         if state.config.preset == "full":
-            one.blend = Blend.restored(tensors)
+            one.blend = Blend.restored(tensors, 2 * state.config.width, state.config.without)
         return one
 
 

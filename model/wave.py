@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from model.blend.posts import ByTopic, posts_of
 from model.errors import ModelError
 from model.memory import Memory
 from model.step import Step
@@ -39,6 +40,10 @@ class Wave:
                 f"a wave of {len(self.users)} users, {len(self.x_BM)} x, {len(self.g_B)} g, {len(self.memories)} memories; "
                 "each user needs one of each"
             )
+
+    def posted(self) -> Floats:
+        """What the post head of preset `full` sees of each user: his window and the windows before it (model/blend/posts.py)."""
+        return posts_of(self.x_BM, [one.past_x for one in self.memories])
 
     @classmethod
     def of(
@@ -79,6 +84,8 @@ class Ranked(Advanced):
     scores_BI: Floats
     terms: Mapping[str, Floats] = field(default_factory=dict)
     "parts of the blend that sum to its scores, (B, I) each"
+    posts: ByTopic | None = None
+    "what the part `posts` is made of, in preset `full`"
 
     def without_scores(self) -> Advanced:
         """What learning reads of it, without the scores, which are large."""

@@ -249,7 +249,7 @@ class Line:
                 counted = [taken[row].interaction for row in rows]
                 self.recommender.count_only(
                     tuple(one.item for one in counted), tuple(one.at for one in counted), tuple(one.user for one in counted),
-                    [wave.past[row] for row in rows] if wave.past else (),
+                    [wave.past[row] for row in rows] if wave.past else (), wave.posted()[rows] if wave.past else None,
                 )  # fmt: skip
             rows = [row for row, one in enumerate(taken) if one.learned]
             if rows:

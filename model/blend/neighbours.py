@@ -1,6 +1,6 @@
 """What is taken together and what follows what, for each item its strongest neighbours only (BLEND, recipe 2).
 
-Legend: I items, N neighbours kept of an item, n past items of a user (newest last).
+Legend: I items, N neighbours kept of an item, D decays, n past items of a user (newest last), B users.
 """
 
 from collections.abc import Sequence
@@ -12,59 +12,67 @@ from model.rows import with_room
 
 LAST, FOLLOWED = 50, 5
 KEPT = 256
-_DECAY = 0.95
+DECAYS = (0.95, 0.8, 0.5)
+FEATURES = len(DECAYS) + 1
 _NONE = -1
 Floats = NDArray[np.float32]
-_WEIGHTS = (_DECAY ** np.arange(LAST)).astype(np.float32)
-_FOLLOWS = (1.0 / np.arange(1, FOLLOWED + 1)).astype(np.float32)
+_WEIGHTS_DN = np.array([decay ** np.arange(LAST) for decay in DECAYS], np.float32)
+_FOLLOWS_1N: Floats = np.array([1 / np.arange(1, FOLLOWED + 1)], np.float32)
 
 
 class Links:
-    """Weighted links from an item to others; of more than N the weakest gives way to the newest."""
+    """Links from an item to others, each with a weight for every decay; of more than N the weakest gives way to the newest."""
 
-    def __init__(self, items: int = 0) -> None:
+    def __init__(self, items: int = 0, decays: int = 1) -> None:
         self.item_IN = np.full((items, KEPT), _NONE, np.int32)
-        self.weight_IN = np.zeros((items, KEPT), np.float32)
+        self.weight_IDN = np.zeros((items, decays, KEPT), np.float32)
 
     def grow(self, items: int) -> None:
         """Make room for new items without links."""
-        self.item_IN, self.weight_IN = with_room(self.item_IN, items, _NONE), with_room(self.weight_IN, items)
+        self.item_IN, self.weight_IDN = with_room(self.item_IN, items, _NONE), with_room(self.weight_IDN, items)
 
     def forget(self, row: int) -> None:
         """The row belongs to another item from now on, in other items' links too."""
-        self.item_IN[row], self.weight_IN[row] = _NONE, 0
-        gone = self.item_IN == row
-        self.item_IN[gone], self.weight_IN[gone] = _NONE, 0
+        self.item_IN[row], self.weight_IDN[row] = _NONE, 0
+        item, place = np.nonzero(self.item_IN == row)
+        self.item_IN[item, place], self.weight_IDN[item, :, place] = _NONE, 0
 
-    def add(self, from_n: NDArray[np.int64], to_n: NDArray[np.int64], weight_n: Floats) -> None:
-        """Strengthen links; the `from` rows are distinct."""
-        found_nN = self.item_IN[from_n] == to_n[:, None]
-        place_n = np.where(found_nN.any(axis=1), found_nN.argmax(axis=1), self.weight_IN[from_n].argmin(axis=1))
-        known_n = found_nN[np.arange(len(from_n)), place_n]
-        self.item_IN[from_n, place_n] = to_n
-        self.weight_IN[from_n, place_n] = np.where(known_n, self.weight_IN[from_n, place_n], 0) + weight_n
+    def add(self, from_n: NDArray[np.int64], to: int, weight_Dn: Floats) -> None:
+        """Strengthen links from distinct rows to one."""
+        found_nN = self.item_IN[from_n] == to
+        known_n = found_nN.any(axis=1)
+        place_n = np.where(known_n, found_nN.argmax(axis=1), self.weight_IDN[from_n, 0].argmin(axis=1))
+        self.item_IN[from_n, place_n] = to
+        self.weight_IDN[from_n, :, place_n] = self.weight_IDN[from_n, :, place_n] * known_n[:, None] + weight_Dn.T
 
-    def add_to(self, row: int, to_n: NDArray[np.int64], weight_n: Floats) -> None:
+    def add_to(self, row: int, to_n: NDArray[np.int64], weight_Dn: Floats) -> None:
         """Strengthen links from one row to distinct others."""
         found_nN = self.item_IN[row] == to_n[:, None]
         known_n = found_nN.any(axis=1)
-        self.weight_IN[row, found_nN[known_n].argmax(axis=1)] += weight_n[known_n]
+        self.weight_IDN[row][:, found_nN[known_n].argmax(axis=1)] += weight_Dn[:, known_n]
         new_m = to_n[~known_n]
-        place_m = self.weight_IN[row].argsort(kind="stable")[: len(new_m)]
-        self.item_IN[row, place_m], self.weight_IN[row, place_m] = new_m, weight_n[~known_n]
+        place_m = self.weight_IDN[row, 0].argsort(kind="stable")[: len(new_m)]
+        self.item_IN[row, place_m], self.weight_IDN[row][:, place_m] = new_m, weight_Dn[:, ~known_n]
 
-    def read(self, from_n: NDArray[np.int64], weight_n: NDArray[np.floating], items: int) -> NDArray[np.float64]:
-        """Sum of the links from some items, each times its weight, (I,)."""
-        to_nN, weight_nN = self.item_IN[from_n], self.weight_IN[from_n] * weight_n[:, None]
-        there = to_nN != _NONE
-        return np.asarray(np.bincount(to_nN[there], weight_nN[there], items), np.float64)
+    def read(self, from_n: NDArray[np.int64], weight_Dn: Floats, out_DI: Floats) -> None:
+        """Sum of the links from some items, each times its weight."""
+        to_nN = self.item_IN[from_n] + 1  # no item is counted as one before the first, and left out
+        items, to = out_DI.shape[1], to_nN.ravel()
+        for decay, out_I in enumerate(out_DI):
+            weight_nN = self.weight_IDN[from_n, decay] * weight_Dn[decay][:, None]
+            out_I[:] = np.bincount(to, weight_nN.ravel(), items + 1)[1 : items + 1]
+
+    def mend(self) -> None:
+        """Links that hold no numbers are taken away."""
+        item, place = np.nonzero(~np.isfinite(self.weight_IDN).all(axis=1))
+        self.item_IN[item, place], self.weight_IDN[item, :, place] = _NONE, 0
 
 
 class Neighbours:
     """Item-kNN and Markov: pairs within a user's last 50, and what followed his last five."""
 
     def __init__(self, items: int = 0) -> None:
-        self.pairs, self.next = Links(items), Links(items)
+        self.pairs, self.next = Links(items, len(DECAYS)), Links(items)
         self.count_I = np.zeros(items, np.float32)
 
     def grow(self, items: int) -> None:
@@ -85,20 +93,30 @@ class Neighbours:
         recent_n = recent(past)
         recent_n = recent_n[recent_n != item]
         if len(recent_n):
-            self.pairs.add(recent_n, np.full(len(recent_n), item), _WEIGHTS[: len(recent_n)])
-            self.pairs.add_to(item, recent_n, _WEIGHTS[: len(recent_n)])
-            self.next.add(recent_n[:FOLLOWED], np.full(len(recent_n[:FOLLOWED]), item), _FOLLOWS[: len(recent_n)])
+            weight_Dn = _WEIGHTS_DN[:, : len(recent_n)]
+            self.pairs.add(recent_n, item, weight_Dn)
+            self.pairs.add_to(item, recent_n, weight_Dn)
+            self.next.add(recent_n[:FOLLOWED], item, _FOLLOWS_1N[:, : len(recent_n)])
         self.count_I[item] += 1
 
-    def features(self, past: Sequence[int]) -> NDArray[np.float64]:
-        """How near each item is to a past, and how often it followed the end of it, (2, I)."""
-        items, recent_n = len(self.count_I), recent(past)
-        if not len(recent_n):
-            return np.zeros((2, items))
-        count_n = np.maximum(self.count_I[recent_n], 1)
-        near_I = self.pairs.read(recent_n, _WEIGHTS[: len(recent_n)] / np.sqrt(count_n), items) / np.sqrt(np.maximum(self.count_I, 1))
-        last_n = recent_n[:FOLLOWED]
-        return np.stack([near_I, self.next.read(last_n, _FOLLOWS[: len(last_n)] / count_n[:FOLLOWED], items)])
+    def features(self, pasts: Sequence[Sequence[int]], out_BFI: Floats) -> None:
+        """How near each item is to each past, by decay, and how often it followed the end of it."""
+        root_I: Floats = np.sqrt(np.maximum(self.count_I, np.float32(1)))
+        for past, out_FI in zip(pasts, out_BFI, strict=True):
+            recent_n = recent(past)
+            if not len(recent_n):
+                out_FI[:] = 0
+                continue
+            self.pairs.read(recent_n, _WEIGHTS_DN[:, : len(recent_n)] / root_I[recent_n], out_FI[:-1])
+            out_FI[:-1] /= root_I
+            last_n = recent_n[:FOLLOWED]
+            self.next.read(last_n, np.asarray(_FOLLOWS_1N[:, : len(last_n)] / np.square(root_I[last_n]), np.float32), out_FI[-1:])
+
+    def mend(self) -> None:
+        """What holds no numbers starts again."""
+        self.pairs.mend()
+        self.next.mend()
+        np.nan_to_num(self.count_I, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def recent(past: Sequence[int]) -> NDArray[np.int64]:

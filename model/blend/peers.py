@@ -16,6 +16,7 @@ from model.rows import with_room
 
 ITEMS_KEPT, TAKERS_KEPT = 128, 256
 PEERS = 100
+FEATURES = 2
 _HALF_LIFE_DAYS = 30.0
 _NONE = -1
 
@@ -62,22 +63,26 @@ class Peers:
         self.item_UN = with_room(self.item_UN, users, _NONE)
         self.at_UN, self.count_U = with_room(self.at_UN, users), with_room(self.count_U, users)
 
-    def features(self, user: int, past: Sequence[int], at: int, items: int) -> NDArray[np.float64]:
-        """What his nearest peers took, each weighed by likeness, at any time and with a half-life of 30 days; (2, I).
+    def features(self, user: int, past: Sequence[int], at: int, out_FI: NDArray[np.float32]) -> None:
+        """What his nearest peers took, each weighed by likeness, at any time and with a half-life of 30 days.
 
         Likeness: shared items / root of the peer's count (his own count is the same for all). `user` -1 = without a row.
         """
         taker_nT = self.user_IT[recent(past)]
         if not taker_nT.size:
-            return np.zeros((2, items))
-        like_U = np.bincount(taker_nT[taker_nT != _NONE], minlength=len(self.count_U)) / np.sqrt(np.maximum(self.count_U, 1))
+            out_FI[:] = 0
+            return
+        users, items = len(self.count_U), out_FI.shape[1]
+        # Nobody is counted as one before the first, and left out; so are items that are not there.
+        shared_U = np.bincount(taker_nT.ravel() + 1, minlength=users + 1)[1:]
+        like_U = shared_U / np.sqrt(np.maximum(self.count_U, 1))
         if user >= 0:
             like_U[user : user + 1] = 0
         # In order of rows, so that the sums do not depend on how the best are found.
         peer_P = np.sort(np.argpartition(-like_U, PEERS)[:PEERS]) if len(like_U) > PEERS else np.arange(len(like_U))
+        peer_P = peer_P[like_U[peer_P] > 0]
         item_PN = self.item_UN[peer_P]
-        there_PN = item_PN != _NONE
         like_PN = np.broadcast_to(like_U[peer_P][:, None], item_PN.shape)
         left_PN = 0.5 ** (np.maximum(0, at - self.at_UN[peer_P]) / (DAY_MS * _HALF_LIFE_DAYS))
-        counted = item_PN[there_PN]
-        return np.stack([np.bincount(counted, one[there_PN], items) for one in (like_PN, like_PN * left_PN)])
+        for out_I, one_PN in zip(out_FI, (like_PN, like_PN * left_PN), strict=True):
+            out_I[:] = np.bincount(item_PN.ravel() + 1, one_PN.ravel(), items + 1)[1:]

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 DAY_MS = 86_400_000
 HALF_LIVES_DAYS = np.array([1.0, 7.0, 30.0, 36_500.0])
 HALF_LIVES_EVENTS = np.array([200.0, 2000.0])
-FEATURES = len(HALF_LIVES_DAYS) + len(HALF_LIVES_EVENTS) + 3
-FLOOR = 0.1
+_COUNTED = len(HALF_LIVES_DAYS) + len(HALF_LIVES_EVENTS)
+FEATURES = _COUNTED + 3
+FLOOR = np.float32(0.1)
+_TINY = 1e-12
 _KEPT_EVENT = 0.5 ** (1 / HALF_LIVES_EVENTS)
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -47,18 +49,40 @@ class Trend:
         self.last_I[row] = max(at, np.nan_to_num(self.last_I[row], nan=at))
         self.first_I[row] = min(at, np.nan_to_num(self.first_I[row], nan=at))
 
-    def features(self, at: int) -> Floats:
-        """Lifted counts of each half-life, -log(1 + age in days), -log(1 + days since last taken), 1[never taken]; (F, I)."""
-        counts_SI = self.counts_SI * _kept(max(0, at - self.at))[:, None]
-        age_I, idle_I = (np.maximum(0, at - np.nan_to_num(one, nan=at)) / DAY_MS for one in (self.first_I, self.last_I))
-        counted_FI = lifted(np.vstack([counts_SI, self.recent_RI]))
-        return np.vstack([counted_FI, -np.log1p(age_I), -np.log1p(idle_I), np.isnan(self.first_I)]).astype(np.float32)
+    def features(self, at: int, before: Floats | None = None) -> Floats:
+        """Lifted counts of each half-life, -log(1 + age in days), -log(1 + days since last taken), 1[never taken]; (F, I).
+
+        `before`: the features at another time with nothing learned in between. Only age and idleness change with time alone, because
+        what all counts have lost the same share of is no share of their sum.
+        """
+        if before is None:
+            feature_FI = np.empty((FEATURES, len(self.first_I)), np.float32)
+            feature_FI[: len(HALF_LIVES_DAYS)], feature_FI[len(HALF_LIVES_DAYS) : _COUNTED] = self.counts_SI, self.recent_RI
+            lift(feature_FI[:_COUNTED])
+            feature_FI[-1] = np.isnan(self.first_I)
+        else:
+            feature_FI = before.copy()
+        for row, since_I in ((_COUNTED, self.first_I), (_COUNTED + 1, self.last_I)):
+            days_I = (at - since_I) / DAY_MS
+            feature_FI[row] = -np.log1p(np.fmax(days_I, 0, out=days_I))  # of one never taken 0
+        return feature_FI
+
+    def young(self, at: int, days: float) -> NDArray[np.bool_]:
+        """Items that nobody has taken yet, or for the first time in the last so many days, (I,)."""
+        return ~(self.first_I < at - days * DAY_MS)
+
+    def mend(self) -> None:
+        """Counts that are no numbers start again from zero."""
+        for one in (self.counts_SI, self.recent_RI):
+            np.nan_to_num(one, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def lifted(value_FI: NDArray[np.floating]) -> Doubles:
-    """log(I s_i / sum s + .1) of each row of non-negative statistics."""
-    totals_F1 = np.maximum(value_FI.sum(axis=1, keepdims=True), 1e-12)
-    return np.asarray(np.log(value_FI.shape[1] * value_FI / totals_F1 + FLOOR), np.float64)
+def lift(value_FI: Floats) -> None:
+    """log(I s_i / sum s + .1) of each row of non-negative statistics, in their place."""
+    totals_F1 = value_FI.sum(axis=-1, keepdims=True)
+    value_FI *= value_FI.shape[-1] / np.maximum(totals_F1, _TINY)
+    value_FI += FLOOR
+    np.log(value_FI, out=value_FI)
 
 
 def _kept(milliseconds: int) -> Doubles:

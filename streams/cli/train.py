@@ -26,7 +26,7 @@ from topics_svc import TopicConfig, TopicError
 @click.option("--patience", default=15, type=click.IntRange(1), show_default=True, help="Epochs without a better one before stopping.")
 @click.option("--rate", default=0.003, show_default=True, help="Adam's rate, offline.")
 @click.option("--online-rate", default=0.001, show_default=True, help="Adam's rate, online.")
-@click.option("--preset", default="paper", show_default=True, type=click.Choice(["paper", "full"]), help="Which model.")
+@click.option("--preset", default="full", show_default=True, type=click.Choice(["paper", "full"]), help="Which model.")
 @click.option("--logits", type=click.Choice(["tanh", "identity"]), help="eq. 8's output; default: tanh in paper, identity in full.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--precision", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16"]))

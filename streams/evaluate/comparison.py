@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from model.blend.parts import NAMES
 from streams.evaluate import figures, runs, scores, systems
 from streams.evaluate.cases import TEST_PART, TRAIN_PART, VALIDATION_PART, Cases
 from streams.evaluate.charts import Chart
@@ -24,6 +25,7 @@ from streams.settings import Settings
 
 _RATES = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 _FACTORS = (16, 32, 64, 128)
+_WHOLE = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Plan:
     size: systems.Size
     protocol: Protocol
     sweeps: bool
-    "also vary k, the online rate and the posts"
+    "also vary k, the online rate, the posts and the parts"
     reference: str
     "the system that the others are compared with"
 
@@ -55,6 +57,9 @@ def jobs_of(plan: Plan, networks: Sequence[str]) -> list[Job]:
     if plan.sweeps and systems.ABLATED in plan.names:
         rates = tuple((("online_rate", rate),) for rate in _RATES)
         jobs.append(Job(f"{systems.ABLATED} by rate", systems.ABLATED, plan.inputs, plan.size, 0, variants=rates))
+    if plan.sweeps and _WHOLE in plan.names:
+        parts = tuple((("without", without),) for without in ((), *((part,) for part in NAMES)))
+        jobs.append(Job(f"{_WHOLE} by part", _WHOLE, plan.inputs, plan.size, 0, variants=parts))
     return jobs
 
 
@@ -191,7 +196,8 @@ class Comparison:
         pair = {name: own[name] for name in (systems.ABLATED, "noho") if name in own}
         if self.cases.networks and len(pair) > 1:
             charts.append(figures.by_density(pair, self.cases))
-        charts += [chart for chart in (self._by_factors(first), self._by_rate(first), self._by_input(first)) if chart is not None]
+        found = (self._by_factors(first), self._by_rate(first), self._by_part(first), self._by_input(first))
+        charts += [chart for chart in found if chart is not None]
         makers = (figures.by_list_length, figures.by_gap, figures.by_posts, figures.by_history, figures.by_novelty)
         return charts + [make(compared, self.cases) for make in makers]
 
@@ -215,6 +221,16 @@ class Comparison:
             "Accuracy by online rate", "One fit of preset paper, streamed with each rate of Adam; 0 = no online learning.",
             "rate", "NDCG@100",
             [float(one["online_rate"]) for one in run.tried], lines, log_x=True,
+        )  # fmt: skip
+
+    def _by_part(self, first: Mapping[str, Run]) -> Chart | None:
+        run = first.get(f"{_WHOLE} by part")
+        if run is None:
+            return None
+        lines = {part: [float(one[part]) for one in run.tried] for part in ("validation", "test")}
+        return Chart(
+            "What each part is worth", "One fit of preset full, streamed whole and without one part.", "without", "NDCG@100",
+            [", ".join(one["without"]) or "nothing" for one in run.tried], lines,
         )  # fmt: skip
 
     def _by_input(self, first: Mapping[str, Run]) -> Chart | None:

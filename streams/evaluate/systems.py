@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from model.baselines import RIVALS
+from model.blend.parts import NAMES
 from model.compared import Compared
 from model.contract import Ranker
 from streams.errors import SettingsError
@@ -17,7 +18,8 @@ ABLATED = "paper"  # preset full has no online rate to vary either
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "noho": {"second_order": False}, "noat": {"attention": False}, "notif": {"time_gates": False},
 }  # fmt: skip
-_OWN = {**PROPOSED, **ABLATIONS}
+PARTS: Mapping[str, Mapping[str, Any]] = {f"full-without-{part}": {**PROPOSED["full"], "without": (part,)} for part in NAMES}
+_OWN = {**PROPOSED, **ABLATIONS, **PARTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +40,16 @@ def reference(chosen: Sequence[str]) -> str:
 
 
 def names() -> tuple[str, ...]:
-    """All systems, the proposed ones first."""
-    return (*_OWN, *RIVALS)
+    """All systems that take part unless others are named, the proposed ones first; PARTS only by name."""
+    return (*PROPOSED, *ABLATIONS, *RIVALS)
 
 
 def known(name: str) -> None:
     """Raise SettingsError for a name that is neither a system's nor a class's that offers what a system must."""
-    if name in names():
+    if name in names() or name in PARTS:
         return
     if ":" not in name:
-        raise SettingsError(f"no system {name!r}; choose of {', '.join(names())}, or give package.module:Class")
+        raise SettingsError(f"no system {name!r}; choose of {', '.join((*names(), *PARTS))}, or give package.module:Class")
     _loaded(name)
 
 
@@ -67,7 +69,7 @@ def make(name: str, size: Size, seed: int, **settings: Any) -> Ranker:  # noqa: 
 
 def variants(name: str) -> Sequence[Mapping[str, Any]]:
     """The settings that are tried on the validation part; at least one, and one only for what adapts its own rates."""
-    return ({},) if name == "full" else getattr(_class(name), "variants", None) or ({},)
+    return ({},) if name == "full" or name in PARTS else getattr(_class(name), "variants", None) or ({},)
 
 
 def online_settings(name: str) -> frozenset[str]:

@@ -55,10 +55,10 @@ def test_broken_bytes_are_refused() -> None:
             Lesson.from_bytes(value[:size])
     with pytest.raises(ModelError, match="should have"):
         Lesson.from_bytes(value + b"x")
-    with pytest.raises(ModelError, match="version 3"):
-        Lesson.from_bytes(value[:1] + b"\3" + value[2:])
+    with pytest.raises(ModelError, match="version 4"):
+        Lesson.from_bytes(value[:1] + b"\4" + value[2:])
     with pytest.raises(ModelError, match="cannot be read"):
-        Lesson.from_bytes(value[:1] + b"\2" + value[2:])
+        Lesson.from_bytes(value[:1] + b"\3" + value[2:])
 
 
 def test_pasts_survive_as_bytes() -> None:

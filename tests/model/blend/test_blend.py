@@ -60,7 +60,7 @@ def test_terms_sum_to_the_scores() -> None:
     live = Live(full())
     for _ in range(2):
         ranked = live.recommender.rank(live.wave(("ann", "nobody")))
-        assert {"net", "trend", "neighbours"} == ranked.terms.keys()
+        assert {"net", "trend", "neighbours", "texts", "posts"} == ranked.terms.keys()
         np.testing.assert_allclose(sum(ranked.terms.values()), ranked.scores_BI, rtol=1e-5, atol=1e-6)
         live.run(20)
 
@@ -104,11 +104,11 @@ def test_statistics_wait_for_the_end_of_a_tie() -> None:
     live.run(3)
     blend = live.recommender.blend
     assert blend is not None
-    before = blend.trend.counts_SI.sum()
+    before = blend.statistics.trend.counts_SI.sum()
     live.recommender.learn(live.lesson(("ann",), ("v1",), ends_tie=False))
-    assert before == blend.trend.counts_SI.sum()
+    assert before == blend.statistics.trend.counts_SI.sum()
     live.recommender.learn(live.lesson(("bob",), ("v1",)))
-    assert before < blend.trend.counts_SI.sum()
+    assert before < blend.statistics.trend.counts_SI.sum()
 
 
 def test_what_is_taken_rises() -> None:
@@ -129,15 +129,15 @@ def test_a_bad_part_is_dropped_and_comes_back() -> None:
     live.run(10)
     blend = live.recommender.blend
     assert blend is not None
-    good_I = blend.heads[1].b_I.clone()
+    good_I = blend.statistics.heads[1].b_I.clone()
     well = live.recommender.rank(live.wave(("ann",)))
-    blend.heads[1].b_I[:] = float("nan")
+    blend.statistics.heads[1].b_I[:] = float("nan")
     state = live.draw.bit_generator.state
     ill = live.recommender.rank(live.wave(("ann",)))
     assert np.isfinite(ill.scores_BI).all()
     live.recommender.learn(live.lesson(("ann",), ("v1",)))
     assert np.isfinite(blend.weights.weight_CF).all()
-    blend.heads[1].b_I = good_I
+    blend.statistics.heads[1].b_I = good_I
     live.draw.bit_generator.state = state
     assert np.abs(live.recommender.rank(live.wave(("ann",))).terms["net"] - ill.terms["net"]).max() > 0
     assert well.scores_BI.shape == ill.scores_BI.shape
@@ -151,8 +151,8 @@ def test_at_the_cap_a_row_starts_anew() -> None:
         live.recommender.learn(live.lesson(("ann",), (f"new{number}",)))
     blend = live.recommender.blend
     assert blend is not None
-    assert len(ITEMS) == len(live.recommender.items) == len(blend.trend.first_I) == len(blend.neighbours.count_I)
-    assert 1.0 == blend.neighbours.count_I.max()
+    assert len(ITEMS) == len(live.recommender.items) == len(blend.statistics.trend.first_I) == len(blend.statistics.neighbours.count_I)
+    assert 1.0 == blend.statistics.neighbours.count_I.max()
 
 
 def test_time_and_past_are_needed() -> None:
@@ -183,7 +183,7 @@ def test_weights_see_no_more_than_the_ranking(tmp_path: Path) -> None:
     assert first is not None
     assert second is not None
     np.testing.assert_allclose(first.weights.weight_CF, second.weights.weight_CF, atol=1e-6)
-    np.testing.assert_allclose(first.heads[2].b_I, second.heads[2].b_I, atol=1e-5)
+    np.testing.assert_allclose(first.statistics.heads[2].b_I, second.statistics.heads[2].b_I, atol=1e-5)
 
 
 def test_the_item_before_moves_the_ranking() -> None:
@@ -243,4 +243,4 @@ def test_the_paper_knows_items_by_their_takers_alone() -> None:
 
 def _texts(one: Recommender) -> Texts:
     assert one.blend is not None
-    return one.blend.texts
+    return one.blend.statistics.texts

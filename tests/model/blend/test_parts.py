@@ -8,9 +8,24 @@ import torch
 from numpy.typing import NDArray
 
 from model.blend.heads import Head
-from model.blend.neighbours import KEPT, LAST, Links, Neighbours
-from model.blend.trend import DAY_MS, Trend, lifted
-from model.blend.weights import AFTER_POSTS, AFTER_SILENCE, SHARED, SIMULTANEOUS, WITHIN_AN_HOUR, Weights, context_of
+from model.blend.neighbours import DECAYS, FEATURES, KEPT, LAST, Links, Neighbours
+from model.blend.trend import DAY_MS, Trend, lift
+from model.blend.weights import (
+    AFTER_POSTS,
+    AFTER_SILENCE,
+    CONTEXTS,
+    RATE,
+    RIDGE,
+    SHARED,
+    SIMULTANEOUS,
+    WITHIN_AN_HOUR,
+    Doubles,
+    Weights,
+    context_of,
+)
+from model.blend.weights import (
+    KEPT as KEPT_SHARE,
+)
 
 
 def test_a_head_takes_the_step_of_its_softmax() -> None:
@@ -18,7 +33,8 @@ def test_a_head_takes_the_step_of_its_softmax() -> None:
     draw = torch.Generator().manual_seed(0)
     W_IH, b_I, h_H = (torch.randn(size, generator=draw, dtype=torch.float64) for size in ((4, 3), (4,), (3,)))
     head = Head(0.3, W_IH, b_I)
-    head.learn(h_H, 2)
+    head.learn(h_H[None], [2])
+    head.add()
     logits = [sum(float(W_IH[i, k] * h_H[k]) for k in range(3)) + float(b_I[i]) for i in range(4)]
     total = sum(math.exp(one) for one in logits)
     for i in range(4):
@@ -29,12 +45,39 @@ def test_a_head_takes_the_step_of_its_softmax() -> None:
             assert pytest.approx(float(W_IH[i, k]) + 0.3 * g / math.sqrt(G) * float(h_H[k]), abs=1e-12) == float(head.W_IH[i, k])
 
 
+def test_steps_kept_apart_count_as_if_added() -> None:
+    """Event by event or many at once, with given logits or its own, a head comes to the same weights and says the same meanwhile."""
+    draw = torch.Generator().manual_seed(1)
+    W_IH, b_I, h_BH = (torch.randn(size, generator=draw, dtype=torch.float64) for size in ((9, 4), (9,), (150, 4)))
+    items = [int(one) for one in torch.randint(9, (150,), generator=draw)]
+    at_once, one_by_one = Head(0.3, W_IH, b_I), Head(0.3, W_IH, b_I)
+    at_once.learn(h_BH[:40], items[:40], at_once.log_shares(h_BH[:40]))
+    at_once.learn(h_BH[40:], items[40:])
+    for event, item in enumerate(items):
+        one_by_one.learn(h_BH[event : event + 1], [item])
+        one_by_one.add()
+    np.testing.assert_allclose(one_by_one.log_shares(h_BH), at_once.log_shares(h_BH), atol=1e-10)
+    at_once.add()
+    np.testing.assert_allclose(one_by_one.W_IH, at_once.W_IH, atol=1e-10)
+
+
+def test_a_head_is_mended() -> None:
+    """Rows that hold no numbers start again from those given, the others stay."""
+    head = Head(1.0, torch.ones(3, 2), torch.zeros(3))
+    head.W_IH[1, 0], head.b_I[2] = float("nan"), float("inf")
+    head.W_IH[0] = 5
+    head.mend(torch.full((3, 2), 7.0), torch.full((3,), 2.0))
+    assert [[5.0, 5.0], [7.0, 7.0], [7.0, 7.0]] == head.W_IH.tolist()
+    assert [0.0, 2.0, 2.0] == head.b_I.tolist()
+
+
 def test_the_anchor_never_moves() -> None:
     """A head of rate 0 stays the copy it was made as; the weights it was copied from are nobody's."""
     W_IH, b_I = torch.ones(3, 2), torch.zeros(3)
     anchor, head = Head(0.0, W_IH, b_I), Head(1.0, W_IH, b_I)
     for one in (anchor, head):
-        one.learn(torch.ones(2), 1)
+        one.learn(torch.ones(1, 2), [1])
+        one.add()
     assert torch.equal(anchor.W_IH, W_IH)
     assert not torch.equal(head.W_IH, W_IH)
     assert torch.equal(torch.ones(3, 2), W_IH)
@@ -43,7 +86,7 @@ def test_the_anchor_never_moves() -> None:
 def test_a_new_item_starts_low() -> None:
     """Its row has no weights, the bias given, a fresh accumulator, whether it is a new row or was another's."""
     head = Head(1.0, torch.ones(3, 2), torch.zeros(3))
-    head.learn(torch.ones(2), 1)
+    head.learn(torch.ones(1, 2), [1])
     for row in (5, 1):
         head.place(row, -2.0)
         assert ([0.0, 0.0], -2.0) == (head.W_IH[row].tolist(), float(head.b_I[row]))
@@ -57,13 +100,15 @@ def test_trend_by_hand() -> None:
     trend.learn(1, 11 * DAY_MS)
     trend.learn(0, 10 * DAY_MS)
     feature_FI = trend.features(12 * DAY_MS)
-    expected = lifted(np.array([[2 * 0.25, 0.5, 0.0]]))[0]
+    expected = _lifted([[2 * 0.25, 0.5, 0.0]])[0]
     assert pytest.approx(expected.tolist(), abs=1e-6) == feature_FI[0].tolist()
     kept = 0.5 ** (1 / 200)  # of an event after one more
-    expected = lifted(np.array([[kept**2 + 1, kept, 0.0]]))[0]
+    expected = _lifted([[kept**2 + 1, kept, 0.0]])[0]
     assert pytest.approx(expected.tolist(), abs=1e-6) == feature_FI[4].tolist()
     assert pytest.approx([-math.log(3), -math.log(2), 0.0]) == feature_FI[6].tolist()
     assert [0.0, 0.0, 1.0] == feature_FI[8].tolist()
+    later = trend.features(12 * DAY_MS, trend.features(20 * DAY_MS))
+    np.testing.assert_array_equal(feature_FI, later)
     trend.forget(0)
     assert [1.0, 0.0, 1.0] == trend.features(12 * DAY_MS)[8].tolist()
 
@@ -71,14 +116,21 @@ def test_trend_by_hand() -> None:
 def test_lifted_is_the_log_of_shares() -> None:
     """log(I s / sum s + .1); a statistic without any count says the same of all."""
     expected = [math.log(3 * 0.75 + 0.1), math.log(0.75 + 0.1), math.log(0.1)]
-    assert pytest.approx(expected) == lifted(np.array([[3.0, 1.0, 0.0]]))[0].tolist()
-    assert 1 == len(set(lifted(np.zeros((1, 4)))[0].tolist()))
+    assert pytest.approx(expected, rel=1e-6) == _lifted([[3.0, 1.0, 0.0]])[0].tolist()
+    assert 1 == len(set(_lifted([[0.0] * 4])[0].tolist()))
+
+
+def _lifted(values: list[list[float]]) -> NDArray[np.float32]:
+    one_FI = np.array(values, np.float32)
+    lift(one_FI)
+    return one_FI
 
 
 def test_neighbours_equal_the_dense_counts() -> None:
     """While an item has fewer neighbours than are kept, links are the full co-occurrence and succession tables."""
     random, items = np.random.default_rng(1), 12
-    found, pairs, follows, count = Neighbours(items), np.zeros((items, items)), np.zeros((items, items)), np.zeros(items)
+    found, pairs = Neighbours(items), {decay: np.zeros((items, items)) for decay in DECAYS}
+    follows, count = np.zeros((items, items)), np.zeros(items)
     pasts: dict[int, list[int]] = {}
     for _ in range(200):
         past, item = pasts.setdefault(int(random.integers(4)), []), int(random.integers(items))
@@ -86,23 +138,32 @@ def test_neighbours_equal_the_dense_counts() -> None:
             continue
         found.learn(past, item)
         for apart, other in enumerate(past[: -LAST - 1 : -1]):
-            pairs[item, other] += 0.95**apart
-            pairs[other, item] += 0.95**apart
+            for decay, counts in pairs.items():
+                counts[item, other] += decay**apart
+                counts[other, item] += decay**apart
             follows[other, item] += 1 / (apart + 1) if apart < 5 else 0
         count[item] += 1
         past.append(item)
-        near = sum(pairs[other] * 0.95**apart / math.sqrt(count[other]) for apart, other in enumerate(past[: -LAST - 1 : -1]))
+        newest_first = past[: -LAST - 1 : -1]
+        features = _near(found, past)
+        for row, (decay, counts) in enumerate(pairs.items()):
+            near = sum(counts[other] * decay**apart / math.sqrt(count[other]) for apart, other in enumerate(newest_first))
+            np.testing.assert_allclose(near / np.sqrt(np.maximum(count, 1)), features[row], rtol=1e-5)
         after = sum(follows[other] / (apart + 1) / count[other] for apart, other in enumerate(past[:-6:-1]))
-        features = found.features(past)
-        np.testing.assert_allclose(near / np.sqrt(np.maximum(count, 1)), features[0], rtol=1e-5)
-        np.testing.assert_allclose(after, features[1], rtol=1e-5)
+        np.testing.assert_allclose(after, features[-1], rtol=1e-5)
+
+
+def _near(found: Neighbours, past: list[int]) -> NDArray[np.float32]:
+    out_FI = np.full((FEATURES, len(found.count_I)), np.nan, np.float32)
+    found.features([past], out_FI[None])
+    return out_FI
 
 
 def test_weak_links_give_way() -> None:
     """Of more neighbours than are kept the weakest goes; strong ones stay."""
     links = Links(KEPT + 10)
     for other in range(1, KEPT + 5):
-        links.add(np.array([0]), np.array([other]), np.array([10.0 if other < 5 else 1.0], np.float32))
+        links.add(np.array([0]), other, np.array([[10.0 if other < 5 else 1.0]], np.float32))
     kept = set(links.item_IN[0].tolist())
     assert KEPT == len(kept)
     assert {1, 2, 3, 4, KEPT + 4} <= kept
@@ -115,27 +176,65 @@ def test_forgotten_items_leave_all_links() -> None:
     found.learn([0, 1], 2)
     found.forget(1)
     assert 1 not in {*found.pairs.item_IN.ravel().tolist(), *found.next.item_IN.ravel().tolist()}
-    assert 0 == found.features([0])[0, 1]
+    assert 0 == _near(found, [0])[0, 1]
 
 
-def test_weights_follow_the_gradient() -> None:
-    """The step is that of the log-likelihood among items not taken, by differences; taken items play no part."""
+def test_weights_take_newton_steps() -> None:
+    """The gradient is that of the log-likelihood among items not owned, by differences; shared row and context step alike."""
     random = np.random.default_rng(2)
-    feature_FI, taken = random.standard_normal((3, 5)), [4]
-    weights = Weights((0.5, -0.2, 0.1))
+    feature_FI, owned = random.standard_normal((3, 5)).astype(np.float32), [4, 1]
+    weights, plain = Weights((0.5, -0.2, 0.1)), Plain((0.5, -0.2, 0.1))
 
-    def loss(weight_F: NDArray[np.float64]) -> float:
+    def loss(weight_F: Doubles) -> float:
         score = [float(weight_F @ feature_FI[:, item]) for item in range(4)]
         return math.log(sum(math.exp(one) for one in score)) - score[1]
 
-    start_F = weights.of(AFTER_POSTS)
-    slope_F = [(loss(start_F + 1e-6 * one) - loss(start_F - 1e-6 * one)) / 2e-6 for one in np.eye(3)]
-    assert pytest.approx(loss(start_F)) == weights.learn(feature_FI, 1, taken, AFTER_POSTS)
-    for number, slope in enumerate(slope_F):
-        step = 0.05 * slope / math.sqrt(1 + slope**2)
-        assert pytest.approx(start_F[number] - 2 * step, abs=1e-6) == weights.of(AFTER_POSTS)[number]
-        assert pytest.approx(start_F[number] - step, abs=1e-6) == weights.of(AFTER_SILENCE)[number]
-    assert weights.weight_CF[SHARED].tolist() == weights.of(SIMULTANEOUS).tolist()
+    for context in (AFTER_POSTS, AFTER_POSTS, AFTER_SILENCE):
+        start_F = plain.weight_F + plain.offset_CF[context]
+        slope_F = np.array([(loss(start_F + 1e-5 * one) - loss(start_F - 1e-5 * one)) / 2e-5 for one in np.eye(3)])
+        assert pytest.approx(loss(start_F), abs=1e-5) == weights.learn(feature_FI, 1, owned, context)
+        plain.step(slope_F, context)
+        np.testing.assert_allclose(plain.weight_F + plain.offset_CF[context], weights.of(context), atol=1e-5)
+    np.testing.assert_allclose(plain.weight_F, weights.of(SIMULTANEOUS), atol=1e-5)
+
+
+class Plain:
+    """A <- lambda A + g g^T; w <- w - eta (A + epsilon)^-1 g, for the shared weights and those of a context."""
+
+    def __init__(self, start_F: tuple[float, ...]) -> None:
+        self.weight_F: Doubles = np.array(start_F)
+        self.offset_CF = np.zeros((CONTEXTS, 3))
+        self.curvatures = {row: np.zeros((3, 3)) for row in range(CONTEXTS)}
+
+    def step(self, slope_F: Doubles, context: int) -> None:
+        """One."""
+        for row, weight_F in ((SHARED, self.weight_F), (context, self.offset_CF[context])):
+            self.curvatures[row] = KEPT_SHARE * self.curvatures[row] + np.outer(slope_F, slope_F)
+            weight_F -= RATE * np.linalg.inv(self.curvatures[row] + RIDGE * np.eye(3)) @ slope_F
+
+
+def test_weights_may_stand_still() -> None:
+    """An interaction beyond somebody's influence has a loss and teaches nothing; without contexts there are no offsets."""
+    feature_FI = np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32)
+    weights = Weights((0.5, -0.2, 0.1))
+    first = weights.learn(feature_FI, 1, [], AFTER_POSTS, teaches=False)
+    assert first == weights.learn(feature_FI, 1, [], AFTER_POSTS)
+    assert first > weights.learn(feature_FI, 1, [], AFTER_POSTS, teaches=False)
+    weights.contexts = False
+    for _ in range(3):
+        weights.learn(feature_FI, 1, [], SIMULTANEOUS)
+    assert weights.weight_CF[SHARED].tolist() == pytest.approx(weights.of(SIMULTANEOUS).tolist())
+
+
+def test_a_feature_that_says_nothing_learns_nothing() -> None:
+    """Where a feature is zero for all items its weight stays."""
+    feature_FI = np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32)
+    feature_FI[1] = 0
+    weights = Weights((0.5, -0.2, 0.1))
+    for item in range(5):
+        weights.learn(feature_FI, item, [], AFTER_POSTS)
+    assert pytest.approx(-0.2) == weights.of(AFTER_POSTS)[1]
+    assert 0.5 != weights.of(AFTER_POSTS)[0]
 
 
 def test_contexts() -> None:

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from model.blend.peers import ITEMS_KEPT, PEERS, TAKERS_KEPT, Peers
+from model.blend.peers import FEATURES, ITEMS_KEPT, PEERS, TAKERS_KEPT, Peers
 from model.blend.trend import DAY_MS
 
 
@@ -24,7 +25,7 @@ def test_features_equal_the_plain_sums() -> None:
             like = len(own.keys() & theirs.keys()) / math.sqrt(len(theirs)) if other != user and theirs else 0.0
             for item, at in theirs.items():
                 expected[:, item] += like, like * 0.5 ** ((now - at) / DAY_MS / 30)
-        np.testing.assert_allclose(expected, found.features(user, list(own), now, items), rtol=1e-12)
+        np.testing.assert_allclose(expected, _features(found, user, list(own), now, items), rtol=1e-6)
 
 
 def test_nobody_is_his_own_peer() -> None:
@@ -32,8 +33,8 @@ def test_nobody_is_his_own_peer() -> None:
     found = Peers(3)
     found.learn(0, 1, 0)
     found.learn(0, 2, 0)
-    assert [0.0, 0.0, 0.0] == found.features(0, [1], 0, 3)[0].tolist()
-    assert pytest.approx([0.0, 1 / math.sqrt(2), 1 / math.sqrt(2)]) == found.features(-1, [1], 0, 3)[0].tolist()
+    assert [0.0, 0.0, 0.0] == _features(found, 0, [1], 0, 3)[0].tolist()
+    assert pytest.approx([0.0, 1 / math.sqrt(2), 1 / math.sqrt(2)]) == _features(found, -1, [1], 0, 3)[0].tolist()
 
 
 def test_what_is_kept_is_bounded() -> None:
@@ -45,7 +46,7 @@ def test_what_is_kept_is_bounded() -> None:
     for user in range(1, TAKERS_KEPT + 10):
         found.learn(user, 7, 0)
     assert 0 not in found.user_IT[7]
-    heard = found.features(-1, [7], 0, ITEMS_KEPT + 5)[0, 7]
+    heard = _features(found, -1, [7], 0, ITEMS_KEPT + 5)[0, 7]
     assert PEERS == round(heard)
 
 
@@ -55,7 +56,13 @@ def test_forgotten_rows_are_nobodys() -> None:
     for user, item in ((0, 0), (1, 0), (1, 1), (2, 0), (2, 2)):
         found.learn(user, item, 0)
     found.forget_user(1)
-    assert 0 == found.features(0, [0], 0, 3)[0, 1]
+    assert 0 == _features(found, 0, [0], 0, 3)[0, 1]
     found.forget(2)
-    assert 0 == found.features(0, [0], 0, 3)[0, 2]
-    assert 0 < found.features(0, [0], 0, 3)[0, 0]
+    assert 0 == _features(found, 0, [0], 0, 3)[0, 2]
+    assert 0 < _features(found, 0, [0], 0, 3)[0, 0]
+
+
+def _features(found: Peers, user: int, past: list[int], at: int, items: int) -> NDArray[np.float32]:
+    out_FI = np.full((FEATURES, items), np.nan, np.float32)
+    found.features(user, past, at, out_FI)
+    return out_FI

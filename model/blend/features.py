@@ -1,0 +1,224 @@
+"""All features of a wave at once, each made once: what was ranked and then learned with nothing changed in between is remembered.
+
+Legend: B events, I items, H hidden, F features, V length of v.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.blend.heads import RATES, Head
+from model.blend.history import History
+from model.blend.influence import Influence
+from model.blend.neighbours import Neighbours
+from model.blend.parts import FEATURES, PLACES
+from model.blend.peers import Peers
+from model.blend.posts import YOUNG_DAYS, post_head, tensor
+from model.blend.texts import Texts
+from model.blend.trend import Trend, lift
+
+LIFT = 8.0  # log p + 8 is about 0 for a middling item, so that a head's weight does not move the level of all scores
+_LARGEST = 1e4  # a mean beyond it is no feature any more
+_AT_ONCE = 1 << 25  # numbers of one block of features
+_REMEMBERED = 3  # blocks
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the blend knows of one event beside h and v."""
+
+    at: int
+    "epoch milliseconds"
+    past: tuple[int, ...]
+    "rows of the items the user took last, newest last"
+    context: int
+    user: int
+    "row of the user, -1 = none"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Features of some events, and what they were made from."""
+
+    h_BH: Tensor
+    v_BV: Floats
+    seen: tuple[Seen, ...]
+    feature_BFI: Floats
+    good_BF: NDArray[np.bool_]
+    "whether the feature holds numbers; where it does not it is zero"
+
+    def is_of(self, h_BH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> bool:
+        """Whether they are the features of these."""
+        return self.seen == tuple(seen) and torch.equal(self.h_BH, h_BH) and np.array_equal(self.v_BV, v_BV)
+
+
+class Statistics:
+    """All that features are made of; rows are those of the recommender's items and users."""
+
+    def __init__(self, W_IH: Tensor, b_I: Tensor, width: int) -> None:
+        items = len(b_I)
+        self.heads = [Head(rate, W_IH, b_I) for rate in RATES]
+        self.posts = post_head(items, width)
+        self.trend, self.neighbours, self.peers = Trend(items), Neighbours(items), Peers(items)
+        self.texts, self.history, self.influence = Texts(items), History(items), Influence(items)
+        self.rows, self.without = items, frozenset[str]()
+        self.remembered: list[Block] = []
+
+    # ---- rows ----
+
+    def place(self, row: int, bias: float) -> None:
+        """A row for a new item, which may have been another's."""
+        for head in self.heads:
+            head.place(row, bias)
+        self.posts.place(row, 0.0)
+        for part in (self.trend, self.neighbours, self.peers, self.texts, self.history, self.influence):
+            part.grow(row + 1)
+            if row < self.rows:
+                part.forget(row)
+        self.rows = max(self.rows, row + 1)
+        self.changed()
+
+    def forget_user(self, row: int) -> None:
+        """The user's row belongs to another one from now on."""
+        for part in (self.peers, self.texts, self.history, self.influence):
+            part.forget_user(row)
+        self.changed()
+
+    def put(self, row: int, count_W: NDArray[np.uint8]) -> None:
+        """The words of an item's text, in place of those before."""
+        self.texts.put(row, count_W)
+        self.changed()
+
+    def changed(self) -> None:
+        """What is remembered does not hold any more."""
+        self.remembered = []
+
+    # ---- features ----
+
+    def blocks(self, h_BH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> Iterator[tuple[slice, Block]]:
+        """The features of a wave, in blocks of bounded size, with the events of each."""
+        size = max(1, _AT_ONCE // max(1, FEATURES * self.rows))
+        for start in range(0, len(seen), size):
+            some = slice(start, min(start + size, len(seen)))
+            yield some, self._block(h_BH[some], v_BV[some], tuple(seen[some]))
+
+    def _block(self, h_BH: Tensor, v_BV: Floats, seen: tuple[Seen, ...]) -> Block:
+        for one in self.remembered:
+            if one.is_of(h_BH, v_BV, seen):
+                return one
+        feature_BFI = self._made(h_BH, v_BV, seen)
+        good_BF = np.abs(feature_BFI.sum(axis=2)) < _LARGEST * max(1, self.rows)
+        feature_BFI[~good_BF] = 0.0
+        block = Block(h_BH, v_BV, seen, feature_BFI, good_BF)
+        self.remembered = [*self.remembered[1 - _REMEMBERED :], block]
+        return block
+
+    def _made(self, h_BH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> Floats:
+        feature_BFI = np.zeros((len(seen), FEATURES, self.rows), np.float32)
+        place = {name: feature_BFI[:, where] for name, where in PLACES.items() if name not in self.without}
+        with np.errstate(all="ignore"):  # of a part that has gone bad, which is found by its sums
+            if "net" in place:
+                for row, head in enumerate(self.heads):
+                    place["net"][:, row] = head.log_shares(h_BH).numpy()
+                place["net"] += np.float32(LIFT)
+            if "trend" in place:
+                self._put_trend(seen, place["trend"])
+            if "neighbours" in place:
+                self.neighbours.features([one.past for one in seen], place["neighbours"])
+                lift(place["neighbours"])
+            if "peers" in place:
+                for one, out_FI in zip(seen, place["peers"], strict=True):
+                    self.peers.features(one.user, one.past, one.at, out_FI)
+                lift(place["peers"])
+            if "texts" in place:
+                self.texts.features([one.user for one in seen], place["texts"][:, 0])
+                lift(place["texts"])
+            if "posts" in place and v_BV.any():
+                place["posts"][:, 0] = self.posts.logits(tensor(v_BV)).numpy()
+                np.multiply(place["posts"][:, 0], self.young(seen), out=place["posts"][:, 1])
+        return feature_BFI
+
+    def net(self, h_BH: Tensor, rows: Sequence[int]) -> Floats:
+        """The features of the network's heads for some items alone, (E, B, n)."""
+        log_EBI = torch.stack([head.log_shares(h_BH) for head in self.heads]) + LIFT
+        log_EBI[~(log_EBI.sum(dim=2).abs() < _LARGEST * self.rows)] = 0.0
+        return np.asarray(log_EBI[:, :, list(rows)].numpy() * ("net" not in self.without), np.float32)
+
+    def _put_trend(self, seen: Sequence[Seen], out_BFI: Floats) -> None:
+        made: dict[int, Floats] = {}
+        for one, out_FI in zip(seen, out_BFI, strict=True):
+            if one.at not in made:
+                made[one.at] = self.trend.features(one.at, next(iter(made.values()), None))
+            out_FI[:] = made[one.at]
+
+    def young(self, seen: Sequence[Seen]) -> NDArray[np.bool_]:
+        """Items that are new at the time of each event, (B, I)."""
+        made = {at: self.trend.young(at, YOUNG_DAYS) for at in {one.at for one in seen}}
+        return np.stack([made[one.at] for one in seen])
+
+    # ---- learn ----
+
+    def learn(self, waited: Sequence["Waited"]) -> None:
+        """Events one after the other; those without h were only counted, and teach the heads of the network nothing."""
+        self._learn_net([one for one in waited if one.h_H is not None])
+        if "posts" not in self.without:
+            self._learn_posts([one for one in waited if one.v_V.any()])
+        for one in waited:
+            self.trend.learn(one.item, one.seen.at)
+            self.neighbours.learn(one.seen.past, one.item)
+            self.peers.learn(one.seen.user, one.item, one.seen.at)
+            self.texts.learn(one.seen.user, one.item)
+            self.history.learn(one.seen.user, one.item)
+        self.changed()
+
+    def _learn_net(self, waited: Sequence["Waited"]) -> None:
+        if not waited or "net" in self.without:
+            return
+        h_BH = torch.stack([one.h_H for one in waited if one.h_H is not None])
+        for row, head in enumerate(self.heads):
+            head.learn(h_BH, [one.item for one in waited], _stacked([one.feature_FI for one in waited], PLACES["net"].start + row))
+
+    def _learn_posts(self, waited: Sequence["Waited"]) -> None:
+        if waited:
+            v_BV = tensor(np.stack([one.v_V for one in waited]))
+            logits_BI = _stacked([one.feature_FI for one in waited], PLACES["posts"].start)
+            self.posts.learn(v_BV, [one.item for one in waited], logits_BI)
+
+    def mend(self, good_BF: NDArray[np.bool_]) -> None:
+        """Parts with a feature that holds no numbers are put right: they start again, a head of the network from the anchor."""
+        ill = {name for name, where in PLACES.items() if not good_BF[:, where].all()}
+        if "net" in ill:
+            self.heads[0].mend(torch.zeros_like(self.heads[0].W_IH), torch.zeros_like(self.heads[0].b_I))
+            for head in self.heads[1:]:
+                head.mend(self.heads[0].W_IH, self.heads[0].b_I)
+        if "posts" in ill:
+            self.posts.mend(torch.zeros_like(self.posts.W_IH), torch.zeros_like(self.posts.b_I))
+        for name, part in (("trend", self.trend), ("neighbours", self.neighbours), ("texts", self.texts)):
+            if name in ill:
+                part.mend()
+        if ill:
+            self.changed()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waited:
+    """An event that waits for the end of its time."""
+
+    item: int
+    seen: Seen
+    v_V: Floats
+    h_H: Tensor | None = None
+    "None = only counted"
+    feature_FI: Floats | None = None
+    "where few enough wait that it pays to keep them"
+
+
+def _stacked(feature_FI: Sequence[Floats | None], row: int) -> Tensor | None:
+    """One feature of some events, None where it was not kept of all."""
+    kept = [one[row] for one in feature_FI if one is not None]
+    return torch.from_numpy(np.stack(kept)) if len(kept) == len(feature_FI) else None

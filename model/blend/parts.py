@@ -1,0 +1,44 @@
+"""Which features there are, in their order, with the weights they start from, and how they add up to the terms of a score.
+
+Legend: F features.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some features of one kind; `term` is what they are called where a score is explained."""
+
+    name: str
+    term: str
+    start: tuple[float, ...]
+
+
+_PARTS = (
+    Part("net", "net", (0.2, 0.15, 0.15)),  # one for each rate
+    Part("trend", "trend", (0.0, 0.1, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)),  # half-lives in time and events; age, idle, never
+    Part("neighbours", "neighbours", (0.1, 0.1, 0.1, 0.1)),  # item-kNN at three decays, Markov
+    Part("peers", "neighbours", (0.0, 0.0)),  # at any time, lately
+    Part("texts", "texts", (0.0,)),
+    Part("posts", "posts", (0.0, 0.0)),  # of all items, of new ones
+)
+LEARNED = ("contexts", "learning")  # parts without features of their own
+NAMES = (*(one.name for one in _PARTS), *LEARNED)
+START = tuple(weight for one in _PARTS for weight in one.start)
+FEATURES = len(START)
+
+
+def _places() -> Iterator[tuple[str, slice]]:
+    first = 0
+    for one in _PARTS:
+        yield one.name, slice(first, first + len(one.start))
+        first += len(one.start)
+
+
+PLACES: Mapping[str, slice] = dict(_places())
+TERMS = tuple(dict.fromkeys(one.term for one in _PARTS))
+PARTS_OF_TERM: Mapping[str, tuple[slice, ...]] = {
+    term: tuple(PLACES[one.name] for one in _PARTS if one.term == term) for term in TERMS
+}

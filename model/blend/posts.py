@@ -1,0 +1,71 @@
+"""What people who post like this take: a softmax head from what a user posted to items (BLEND, post heads).
+
+Its input v is the open window and a profile of the windows before it, topics of all networks side by side, each of length 3 / sqrt 2.
+It starts from zero and learns like the heads of the network, but has no bias: a score is then linear in v, and what each topic of each
+network adds to it can be told.
+
+Legend: B users, I items, M = N*K topics of all networks, V = 2 M length of v, n items asked about, S past steps.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.blend.heads import Head
+
+RATE = 0.3
+_DECAY = 0.95  # of the profile, a step
+_LENGTH = 3 / math.sqrt(2)
+YOUNG_DAYS = 7.0
+Floats = NDArray[np.float32]
+
+
+def posts_of(x_BM: Floats, past_x: Sequence[NDArray[np.floating]]) -> Floats:
+    """What the head sees, v, of steps with their users' windows before (oldest first), (B, V)."""
+    profile_BM = np.zeros_like(x_BM)
+    for row, past_SM in enumerate(past_x):
+        if len(past_SM):
+            profile_BM[row] = _DECAY ** np.arange(len(past_SM), 0, -1, dtype=np.float32) @ past_SM.astype(np.float32)
+    profile_BM += x_BM
+    return np.concatenate([_of_length(x_BM), _of_length(profile_BM)], axis=1)
+
+
+def _of_length(one_BM: Floats) -> Floats:
+    norm_B1 = np.sqrt(np.square(one_BM).sum(axis=1, keepdims=True))
+    return np.asarray(one_BM * (_LENGTH / np.where(norm_B1 > 0, norm_B1, np.inf)), np.float32)
+
+
+def post_head(items: int, width: int) -> Head:
+    """The head, which knows nothing yet."""
+    return Head(RATE, torch.zeros(items, width), torch.zeros(items), biased=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ByTopic:
+    """What the term `posts` of a ranking is made of; holds until something is learned."""
+
+    head: Head
+    v_BV: Floats
+    weight_B2: NDArray[np.floating]
+    "of the feature for all items, and for new ones alone"
+    new_BI: NDArray[np.bool_]
+    networks: int
+
+    def of(self, row: int, items: Sequence[int]) -> Floats:
+        """What each topic of each network adds to the scores of some items for the user in row `row`, (n, N, K)."""
+        chosen = torch.as_tensor(items, dtype=torch.long)
+        W_nV = self.head.W_IH[chosen] + self.head.step_PI[:, chosen].T @ self.head.h_PH
+        weight_n = self.weight_B2[row, 0] + self.weight_B2[row, 1] * self.new_BI[row, list(items)]
+        added_nV = W_nV.numpy() * self.v_BV[row] * weight_n[:, None]
+        window_nM, profile_nM = np.split(added_nV, 2, axis=1)
+        return np.asarray(window_nM + profile_nM, np.float32).reshape(len(chosen), self.networks, -1)
+
+
+def tensor(v_BV: Floats) -> Tensor:
+    """The head's input as a tensor."""
+    return torch.tensor(v_BV, dtype=torch.float32)

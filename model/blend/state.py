@@ -1,0 +1,51 @@
+"""All of a blend as arrays by name, and back: one table says what there is."""
+
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from model.blend.blend import Blend
+
+_HEAD = ("W_IH", "b_I", "G_I", "step_PI", "h_PH")
+_ARRAYS = (
+    "statistics.trend.counts_SI", "statistics.trend.recent_RI", "statistics.trend.first_I", "statistics.trend.last_I",
+    "statistics.neighbours.pairs.item_IN", "statistics.neighbours.pairs.weight_IDN", "statistics.neighbours.next.item_IN",
+    "statistics.neighbours.next.weight_IDN", "statistics.neighbours.count_I", "statistics.peers.item_UN", "statistics.peers.at_UN",
+    "statistics.peers.count_U", "statistics.peers.user_IT", "statistics.peers.count_I", "statistics.texts.count_IW",
+    "statistics.texts.profile_UW", "statistics.history.turn_I", "statistics.influence.user_U2", "statistics.influence.item_I2",
+    "weights.weight_CF", "weights.curvature_CFF",
+)  # fmt: skip
+Arrays = dict[str, NDArray[Any]]
+
+
+def write(blend: "Blend") -> Arrays:
+    """Everything, by name."""
+    statistics = blend.statistics
+    heads = {"posts": statistics.posts, **{f"head{row}": one for row, one in enumerate(statistics.heads)}}
+    found = {f"{name}.{part}": getattr(head, part).numpy() for name, head in heads.items() for part in _HEAD}
+    found |= {name: attrgetter(name)(blend) for name in _ARRAYS}
+    return found | {"trend.at": np.array([statistics.trend.at]), "history": statistics.history.entries()}
+
+
+def read(blend: "Blend", found: Mapping[str, NDArray[Any]]) -> None:
+    """Put everything in its place; CheckpointError where a part is missing."""
+    statistics = blend.statistics
+    try:
+        for name, head in (("posts", statistics.posts), *((f"head{row}", one) for row, one in enumerate(statistics.heads))):
+            for part in _HEAD:
+                setattr(head, part, torch.from_numpy(found[f"{name}.{part}"]))
+        for name in _ARRAYS:
+            owner, _, attribute = name.rpartition(".")
+            setattr(attrgetter(owner)(blend), attribute, found[name])
+        statistics.trend.at = int(found["trend.at"][0])
+        statistics.history.restore(found["history"])
+    except KeyError as error:
+        raise CheckpointError(f"the checkpoint lacks {error} of preset full; use an older one") from error
+    statistics.rows = len(statistics.heads[0].b_I)

@@ -1,0 +1,140 @@
+"""Attacks: what a bot, a crowd or a broken part may do, and what not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model import Known, Recommender
+from model.blend.blend import Blend
+from model.blend.features import Block
+from model.blend.history import History
+from model.blend.influence import ITEM_HOURLY, USER_HOURLY, Influence
+from model.blend.parts import PLACES
+from tests.model.blend.test_blend import FULL, HOUR, START, Live, full
+from tests.model.small import ITEMS
+
+CROWD = 3 * ITEM_HOURLY
+
+
+def test_the_bounds() -> None:
+    """So many of one user, and so many with one item, teach in an hour of event time; another hour starts anew."""
+    bounds = Influence(2)
+    assert USER_HOURLY == sum(bounds.teaches(0, number % 2, START) for number in range(10 * USER_HOURLY))
+    assert bounds.teaches(0, 0, START + HOUR)
+    bounds = Influence(2)
+    assert ITEM_HOURLY == sum(bounds.teaches(user, 0, START) for user in range(10 * ITEM_HOURLY))
+    assert bounds.teaches(10 * ITEM_HOURLY, 1, START)
+    bounds.forget(0)
+    bounds.forget_user(0)
+    assert bounds.teaches(0, 0, START)
+
+
+def test_a_bot_teaches_no_more_than_its_share() -> None:
+    """Ten thousand events of one user in an hour leave what a hundred of them leave."""
+    one, other = _taught(), _taught()
+    for recommender, count in ((one, 10_000), (other, USER_HOURLY)):
+        for start in range(0, count, 500):
+            items = ["v1"] * min(500, count - start)
+            recommender.count_only(items, [START + 9 * HOUR] * len(items), ["bot"] * len(items), [()] * len(items))
+        recommender.settle()
+    live = Live(one)
+    live.at = START + 9 * HOUR
+    wave = live.wave(("ann",))
+    assert np.isfinite(one.rank(wave).scores_BI).all()
+    np.testing.assert_array_equal(one.rank(wave).terms["trend"], other.rank(wave).terms["trend"])
+
+
+def test_a_crowd_on_one_item_is_bounded() -> None:
+    """However many users hit one item in an hour, no more of them teach than the bound; the other items stay rankable."""
+    one = _taught()
+    before = _blend(one).statistics.trend.counts_SI[-1].sum()
+    users = [f"user{number}" for number in range(CROWD)]
+    one.count_only(["v1"] * CROWD, [START + 9 * HOUR] * CROWD, users, [()] * CROWD)
+    one.settle()
+    assert pytest.approx(before + ITEM_HOURLY, abs=0.5) == _blend(one).statistics.trend.counts_SI[-1].sum()
+    assert np.isfinite(one.rank(Live(one).wave(("ann", "bob"))).scores_BI).all()
+
+
+@pytest.mark.parametrize("name", ["net", "trend", "neighbours", "texts", "posts"])
+def test_a_poisoned_part_is_dropped_and_mended(name: str) -> None:
+    """A part that holds no numbers says nothing to the ranking, teaches the weights nothing, and is well after the next lesson."""
+    live = Live(full())
+    live.recommender.know(Known.of({item: [f"word{number % 3}"] for number, item in enumerate(ITEMS)}))
+    live.run(10)
+    _poison(_blend(live.recommender), name)
+    blend = _blend(live.recommender)
+    assert np.isfinite(live.recommender.rank(live.wave(("ann", "bob"))).scores_BI).all()
+    assert not _block(live).good_BF[:, PLACES[name]].all()
+    live.run(3)
+    assert np.isfinite(blend.weights.weight_CF).all()
+    assert _block(live).good_BF.all()
+
+
+def test_what_a_user_has() -> None:
+    """Distinct items; one whose row became another's is his no more, nor is anything once he is forgotten; kept in a state."""
+    history = History(4)
+    for item in (1, 2, 1, 3):
+        history.learn(0, item)
+    history.forget(2)
+    history.learn(5, 2)
+    other = History(4)
+    other.turn_I = history.turn_I
+    other.restore(history.entries())
+    for one in (history, other):
+        assert ({1, 3}, [2], []) == (set(one.of(0)), one.of(5), one.of(9))
+    history.forget_user(0)
+    assert [] == history.of(0)
+
+
+def test_parts_can_be_left_out() -> None:
+    """A part that is left out gives no features, and whoever is not left out still speaks."""
+    for name, where in PLACES.items():
+        live = Live(full(replace(FULL, without=(name,))))
+        live.run(6)
+        block = _block(live)
+        assert not block.feature_BFI[:, where].any()
+        others = [other for key, other in PLACES.items() if key not in (name, "texts")]  # nothing here has a text
+        assert all(block.feature_BFI[:, other].any() for other in others)
+        assert np.isfinite(live.recommender.rank(live.wave(("ann",))).scores_BI).all()
+    for name in ("contexts", "learning"):
+        live = Live(full(replace(FULL, without=(name,))))
+        start_CF = _blend(live.recommender).weights.weight_CF.copy()
+        live.run(6)
+        moved_CF = _blend(live.recommender).weights.weight_CF != start_CF
+        assert (name == "contexts", False) == (moved_CF[0].any(), moved_CF[1:].any())
+
+
+def _taught() -> Recommender:
+    live = Live(full())
+    live.run(10)
+    return live.recommender
+
+
+def _blend(one: Recommender) -> Blend:
+    assert one.blend is not None
+    return one.blend
+
+
+def _block(live: Live) -> Block:
+    """The features of two users now."""
+    one, wave = live.recommender, live.wave(("ann", "bob"))
+    seen = one._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM)
+    ((_, block),) = _blend(one).statistics.blocks(one._tensor(one.rank(wave).h_BH), wave.posted(), seen)
+    return block
+
+
+def _poison(blend: Blend, name: str) -> None:
+    statistics = blend.statistics
+    nan = float("nan")
+    if name == "net":
+        statistics.heads[1].W_IH[0, 0] = nan
+    elif name == "trend":
+        statistics.trend.counts_SI[1, 0] = nan
+    elif name == "neighbours":
+        statistics.neighbours.count_I[:] = nan
+    elif name == "texts":
+        statistics.texts.profile_UW[:] = nan
+    else:
+        statistics.posts.W_IH[2] = nan
+    statistics.changed()
