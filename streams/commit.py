@@ -20,6 +20,8 @@ from streams.records import DeadLetter, Recommendation
 from streams.rows import Change
 from streams.settings import Settings
 
+# A full batch is waited for, at the 16 KB that are usual for each second list. Kafka takes a batch of 1 MB at most.
+_BATCH_BYTES = 2**19
 _MAX_REQUEST_BYTES = 16 * 2**20  # a lesson of a large wave; an input of 1 MB plus the headers of its dead letter
 
 
@@ -56,7 +58,7 @@ class Writer:
 
     async def start(self) -> None:
         """Connect both producers; whoever held the transactional id before is fenced from here on."""
-        common = {**options(self._kafka), "max_request_size": _MAX_REQUEST_BYTES}
+        common = {**options(self._kafka), "max_request_size": _MAX_REQUEST_BYTES, "max_batch_size": _BATCH_BYTES}
         self._lists = AIOKafkaProducer(**common, acks="all", linger_ms=0)
         self._transactions = AIOKafkaProducer(**common, transactional_id=f"{self._kafka.group}-worker",
                                               transaction_timeout_ms=self._timeout_ms)  # fmt: skip

@@ -10,9 +10,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
+import numpy as np
+
+from model import Lesson, Memory, ModelConfig, Recommender, Wave, make_step
 from streams.align import Aligner, Held, Partition
 from streams.commit import Batch
 from streams.faults import point
@@ -264,6 +267,10 @@ class Pump:
             await committing
             self._under_way = 0
 
+    def warm_up(self) -> None:
+        """Load what torch loads with the first lesson, some seconds of it, beside the start instead of before the first list."""
+        self._torch.submit(_learn_anything, self.line.recommender.config)
+
     async def in_torch(self, work: Callable[[], _T]) -> _T:
         """Run in the one thread that reads and changes the weights."""
         return await asyncio.get_running_loop().run_in_executor(self._torch, work)
@@ -280,3 +287,10 @@ class Pump:
         start = time.perf_counter()
         yield
         self._telemetry.stage.labels(stage).observe(time.perf_counter() - start)
+
+
+def _learn_anything(config: ModelConfig) -> None:
+    small = replace(config, topics=1, factors=1, hidden=1)
+    recommender, memory = Recommender(small, ["user"], ["item"]), Memory.empty(small)
+    wave = Wave.of([("user", make_step(np.ones((len(small.networks), 1), np.float32), None, small), memory)], [0], [()])
+    recommender.learn(Lesson.of(wave, recommender.rank(wave), [0], ("item",), (0,)))

@@ -137,6 +137,7 @@ class Worker:
         try:
             await kafka_topics.require(self._settings)
             address = await self._web.start()
+            self._pump.warm_up()
             await self._lease.take(self._stand_by)
             self._waits_for = None
             self._telemetry.standby.set(0)

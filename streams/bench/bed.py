@@ -21,7 +21,7 @@ from streams.settings import Settings, load
 _ENVIRONMENT = "CROSSNET_BOOTSTRAP"
 _KAFKA = ("ITEMS", "RECOMMENDATIONS", "DEAD_LETTERS", "STATE", "LESSONS", "GROUP")
 _NOWHERE = Source("", 0, 0)
-_START_MS = 1_600_000_000_000
+_START_MS = 1_720_000_000_000  # after the world has ended: earlier posts would be late, and make no lists due
 _STEP_MS = 1000
 SMALL = ("--topics", "60", "--sweeps", "20", "--epochs", "1", "--hidden", "128")
 
