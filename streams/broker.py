@@ -8,7 +8,6 @@
 
 import base64
 import os
-import re
 import shutil
 import signal
 import socket
@@ -19,18 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.errors import BrokerError
+from streams.kafka_jars import DEFAULT_DIR, fetch_jars, find_java, jvm_command, last_line
 from streams.pidfile import PidFile, within
 
 HOST = "127.0.0.1"
-ROOT = Path(__file__).resolve().parent.parent
-POM = ROOT / "deploy" / "kafka" / "pom.xml"
-DEFAULT_DIR = ROOT / ".crossnet" / "kafka"
 DEFAULT_PORT = 9092
-JARS = DEFAULT_DIR / "jars"
 
-_UP_SECONDS = 60.0  # 3-5 s on an idle machine; a laden CI machine needs more
+_UP_SECONDS = 180.0  # 3-5 s on an idle machine; a laden CI machine needs more
 _DOWN_SECONDS = 20.0  # a clean stop takes 1-2 s
-_JAVA_AT_LEAST = 17
 
 SINGLE_NODE = """\
 # One node: nothing can be replicated.
@@ -165,7 +160,7 @@ class Broker:
             [*tool, "--config", str(self.directory / "server.properties")], capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise BrokerError(f"Kafka could not prepare {self.directory / 'data'}: {_last_line(done.stdout + done.stderr)}")
+            raise BrokerError(f"Kafka could not prepare {self.directory / 'data'}: {last_line(done.stdout + done.stderr)}")
 
     def _start(self, java: str, jars: Path, port: int) -> None:
         kafka = [*jvm_command(java, jars), "kafka.Kafka", str(self.directory / "server.properties")]
@@ -183,7 +178,7 @@ class Broker:
         if up and process.poll() is None:
             return
         how = f"ended with code {process.returncode}" if up else f"does not answer after {_UP_SECONDS:.0f} s"
-        said = _last_line(self._log.read_text("utf-8", errors="replace"))
+        said = last_line(self._log.read_text("utf-8", errors="replace"))
         raise BrokerError(f"Kafka on port {port} {how}: {said}; all of it is in {self._log}, `--fresh` starts with empty data")
 
 
@@ -229,55 +224,6 @@ def is_free(port: int) -> bool:
     return True
 
 
-def fetch_jars() -> Path:
-    """The folder with Kafka's jars; Maven fetches them when `deploy/kafka/pom.xml` is new or changed."""
-    if not POM.exists():
-        raise BrokerError(f"{POM} is missing: run from a checkout, or set CROSSNET_BOOTSTRAP to a broker of yours")
-    kept = JARS / "pom.xml"
-    if kept.exists() and kept.read_bytes() == POM.read_bytes():
-        return JARS
-    maven = shutil.which("mvn")
-    if maven is None:
-        remedy = "install it (`apt-get install maven`, `brew install maven`) or run `deploy/run setup`"
-        raise BrokerError(f"no Maven (mvn) to fetch Kafka with; {remedy}")
-    # Whole or not at all: an interrupted fetch must not leave half a broker behind.
-    fetched = JARS.with_name(f"jars.{os.getpid()}")
-    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={fetched}", "-DincludeScope=runtime"]
-    try:
-        done = subprocess.run(  # noqa: S603 - our own arguments
-            [maven, "-q", "-B", "-f", str(POM), *goal], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-        )
-        if done.returncode:
-            said = _first_error(done.stdout + done.stderr)
-            raise BrokerError(f"Maven could not fetch Kafka: {said}; check the network and try again")
-        shutil.copyfile(POM, fetched / "pom.xml")
-        shutil.rmtree(JARS, ignore_errors=True)
-        fetched.rename(JARS)
-    finally:
-        shutil.rmtree(fetched, ignore_errors=True)
-    return JARS
-
-
-def find_java() -> str:
-    """The Java to run Kafka on; BrokerError with the remedy when there is none or it is too old."""
-    home = os.environ.get("JAVA_HOME")
-    java = shutil.which("java", path=f"{home}/bin" if home else None) or shutil.which("java")
-    remedy = "install one (`apt-get install openjdk-17-jre-headless`, `brew install openjdk`) or run `deploy/run setup`"
-    if java is None:
-        raise BrokerError(f"no Java to run Kafka on; {remedy}")
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr  # noqa: S603 - our own arguments
-    major = re.search(r'version "(\d+)', said)
-    if major is None or int(major[1]) < _JAVA_AT_LEAST:
-        raise BrokerError(f"{java} is {_last_line(said, first=True)!r}, Kafka needs Java {_JAVA_AT_LEAST} or newer; {remedy}")
-    return java
-
-
-def jvm_command(java: str, jars: Path) -> list[str]:
-    """How a class of Kafka's is started."""
-    quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-    return [java, "-Xmx512m", "-Djava.net.preferIPv4Stack=true", quiet, "-cp", f"{jars}/*"]
-
-
 def _reached(bootstrap: str) -> str:
     # Only the connection: a broker of the operator's may want TLS and a password.
     if not any(map(_connects, bootstrap.split(","))):
@@ -298,13 +244,3 @@ def _split(address: str) -> tuple[str, int]:
     if not host or not port.isdigit() or int(port) > 65535:
         raise BrokerError(f"broker address {address!r} is not host:port, such as {HOST}:{DEFAULT_PORT}")
     return host.strip("[]"), int(port)
-
-
-def _last_line(text: str, *, first: bool = False) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
-    return lines[0 if first else -1] if lines else "it said nothing"
-
-
-def _first_error(text: str) -> str:
-    errors = [line for line in text.splitlines() if line.startswith("[ERROR]")]
-    return _last_line("\n".join(errors) or text, first=True)

@@ -7,7 +7,7 @@ fences an old one that had only been frozen.
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
@@ -42,6 +42,18 @@ class Batch:
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.lessons or self.dead_letters or self.offsets or self.forgotten)
+
+
+@dataclass(slots=True)
+class Uncommitted:
+    """What the line has done since the last commit."""
+
+    lessons: list[bytes] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    offsets: dict[Partition, int] = field(default_factory=dict)
+    taken: int = 0
+    "records"
 
 
 class Writer:

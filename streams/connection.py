@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError, SaslAuthenticationFailed
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from streams.errors import BrokerError, SettingsError
-from streams.settings import KafkaSettings
+from streams.settings import KafkaSettings, Settings
 
 PASSWORD = "CROSSNET_KAFKA_PASSWORD"  # noqa: S105 - the name of a variable, no password
 _REQUEST_MS = 8_000  # a healthy broker answers in a few; an operator wants to know soon
@@ -97,6 +97,11 @@ async def _started(client: Any, kafka: KafkaSettings) -> AsyncIterator[None]:  #
         raise await named(error, kafka) from error
     finally:
         await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
+
+
+def input_partitions(settings: Settings) -> list[TopicPartition]:
+    """All partitions that the worker reads, as the settings have them."""
+    return [TopicPartition(name, number) for name in settings.input_topics() for number in range(settings.kafka.partitions)]
 
 
 async def named(error: BaseException, kafka: KafkaSettings) -> BrokerError:

@@ -13,10 +13,10 @@ from pathlib import Path
 from aiokafka import ConsumerRecord
 
 from streams import kafka_topics, tail
-from streams.broker import find_java
 from streams.connection import api_keys, why
 from streams.errors import BrokerError
 from streams.folder import partition_of
+from streams.kafka_jars import find_java
 from streams.scrape import Metrics
 from streams.settings import Settings
 

@@ -1,6 +1,7 @@
-"""Named points at which a test kills the process, to see that nothing is lost exactly there.
+"""Named points at which a test kills or freezes the process, to see that nothing is lost exactly there.
 
-Off unless CROSSNET_FAULT names one: `transaction.inside:3` kills at the third time that this point is passed.
+Off unless CROSSNET_FAULT names one: `transaction.inside:3` kills at the third time that this point is passed,
+`transaction.inside:3:STOP` sends SIGSTOP.
 """
 
 import os
@@ -13,14 +14,14 @@ POINTS = (
     "checkpoint.before", "checkpoint.after", "lessons.deleted",
 )  # fmt: skip
 
-_NAME, _, _TIMES = os.environ.get(VARIABLE, "").partition(":")
+_NAME, _TIMES, _SIGNAL = [*os.environ.get(VARIABLE, "").split(":"), "", ""][:3]
 _passed: Counter[str] = Counter()
 
 
 def point(name: str) -> None:
-    """Kill the process when this is the point that was asked for."""
+    """Send the process the signal when this is the point that was asked for."""
     if name != _NAME:
         return
     _passed[name] += 1
     if _passed[name] == int(_TIMES or 1):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.Signals["SIG" + (_SIGNAL or "KILL")])

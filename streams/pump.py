@@ -7,17 +7,11 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Protocol
 
-import numpy as np
-
-from model import Lesson, Memory, ModelConfig, Recommender, Wave, make_step
 from streams.align import Aligner, Held, Partition
-from streams.commit import Batch
+from streams.commit import Batch, Uncommitted
 from streams.faults import point
 from streams.line import Learned, Line, Ranking
 from streams.lists import Request
@@ -25,8 +19,8 @@ from streams.logs import about
 from streams.records import DeadLetter, Forget, Interaction, Post, Recommendation, Source
 from streams.settings import Settings
 from streams.telemetry import Telemetry
+from streams.torch_thread import TorchThread
 
-_T = TypeVar("_T")
 _logger = logging.getLogger(__name__)
 
 
@@ -55,17 +49,6 @@ class Origin(Protocol):
         """As sent."""
 
 
-@dataclass(slots=True)
-class _Uncommitted:
-    """What the line has done since the last commit."""
-
-    lessons: list[bytes] = field(default_factory=list)
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-    forgotten: list[str] = field(default_factory=list)
-    offsets: dict[Partition, int] = field(default_factory=dict)
-    taken: int = 0
-
-
 class Pump:
     """Moves records through a line; one lock makes every public method one step."""
 
@@ -75,10 +58,10 @@ class Pump:
         self.committed_lessons: int | None = None  # the offset after the last lesson in Kafka
         self.loss = 0.0  # of the last wave
         self._log, self._settings, self._telemetry = log, settings, telemetry
-        self._torch = ThreadPoolExecutor(1, "torch")
+        self.torch = TorchThread(telemetry)
         self._lock = asyncio.Lock()
         self._learning: asyncio.Future[tuple[list[Learned], list[Recommendation]]] | None = None
-        self._since = _Uncommitted()
+        self._since = Uncommitted()
         self._origins: dict[Partition, deque[Origin]] = {}  # of what the aligner holds, in the same order
         self._read_at: dict[Source, float] = {}
         self._committed_at = time.monotonic()
@@ -125,7 +108,7 @@ class Pump:
                 await self._commit()
                 await self._committed()
             self._stopped = True
-            self._torch.shutdown()
+            self.torch.stop()
 
     async def _prove_when_late(self) -> None:
         """After a freeze longer than Kafka's patience somebody else may be at work: nothing may be sent any more then."""
@@ -178,7 +161,7 @@ class Pump:
         """Once nothing is under way, so that the lesson stands where the user's last one has been learned."""
         await self._flush(ends_tie=True)
         await self._learned()
-        lesson = await self._in_torch("forget", lambda: self.line.forget(user))
+        lesson = await self.torch.run("forget", lambda: self.line.forget(user))
         self._since.lessons.append(lesson.to_bytes())
         self._since.forgotten.append(user)
         self._telemetry.forgotten.inc()
@@ -189,21 +172,21 @@ class Pump:
         await self._learned()
         asked = line.take_asked()
         if asked:
-            await self._send(await self._in_torch("recommend", lambda: line.recommend(asked)))
+            await self._send(await self.torch.run("recommend", lambda: line.recommend(asked)))
         if line.wave:
             wave = line.make_wave()
-            ranked = await self._in_torch("rank", lambda: line.rank(wave))
-            with self._timed("advance"):
+            ranked = await self.torch.run("rank", lambda: line.rank(wave))
+            with self.torch.timed("advance"):
                 self._telemetry.took(line.advance(wave, ranked))
         if ends_tie and line.tie:
             requests, tie = line.requests(), line.take_tie()
-            self._learning = asyncio.ensure_future(self._in_torch("learn", lambda: self._teach(tie, requests)))
+            self._learning = asyncio.ensure_future(self.torch.run("learn", lambda: self._teach(tie, requests)))
         if self.aligner.drained:
             await self._learned()
 
     def _teach(self, tie: list[Ranking], requests: list[Request]) -> tuple[list[Learned], list[Recommendation]]:
         learned = self.line.learn(tie)
-        with self._timed("list"):
+        with self.torch.timed("list"):
             return learned, self.line.recommend(requests)
 
     async def _learned(self) -> None:
@@ -244,7 +227,7 @@ class Pump:
         """One transaction with all that was done since the last one; it is written while the line goes on."""
         await self._learned()
         await self._committed()
-        since, self._since = self._since, _Uncommitted()
+        since, self._since = self._since, Uncommitted()
         batch = Batch(self.line.users.take_dirty(), since.lessons, since.dead_letters, since.offsets, since.forgotten)
         self._committed_at = time.monotonic()
         if batch:
@@ -256,7 +239,7 @@ class Pump:
             await self.checkpoint()
 
     async def _write(self, batch: Batch) -> None:
-        with self._timed("commit"):
+        with self.torch.timed("commit"):
             self.committed_lessons = await self._log.commit(batch) or self.committed_lessons
         self._telemetry.commits.inc()
 
@@ -266,31 +249,3 @@ class Pump:
             committing, self._committing = self._committing, None
             await committing
             self._under_way = 0
-
-    def warm_up(self) -> None:
-        """Load what torch loads with the first lesson, some seconds of it, beside the start instead of before the first list."""
-        self._torch.submit(_learn_anything, self.line.recommender.config)
-
-    async def in_torch(self, work: Callable[[], _T]) -> _T:
-        """Run in the one thread that reads and changes the weights."""
-        return await asyncio.get_running_loop().run_in_executor(self._torch, work)
-
-    async def _in_torch(self, stage: str, work: Callable[[], _T]) -> _T:
-        def timed() -> _T:
-            with self._timed(stage):
-                return work()
-
-        return await self.in_torch(timed)
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self._telemetry.stage.labels(stage).observe(time.perf_counter() - start)
-
-
-def _learn_anything(config: ModelConfig) -> None:
-    small = replace(config, topics=1, factors=1, hidden=1)
-    recommender, memory = Recommender(small, ["user"], ["item"]), Memory.empty(small)
-    wave = Wave.of([("user", make_step(np.ones((len(small.networks), 1), np.float32), None, small), memory)], [0], [()])
-    recommender.learn(Lesson.of(wave, recommender.rank(wave), [0], ("item",), (0,)))

@@ -10,7 +10,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from model import Recommender
 from streams.align import Partition
-from streams.connection import admin, consumer
+from streams.connection import admin, consumer, input_partitions
 from streams.faults import point
 from streams.settings import Settings
 from streams.state import Users
@@ -36,7 +36,7 @@ async def start_offsets(settings: Settings, *, earliest: bool) -> Start:
     A committed offset that is not on the log any more (retention was faster, or the Kafka topic is new) gives way to the beginning.
     """
     async with _consumer(settings, group=settings.kafka.group) as client:
-        partitions = [TopicPartition(name, number) for name in settings.input_topics() for number in range(settings.kafka.partitions)]
+        partitions = input_partitions(settings)
         client.assign(partitions)
         committed = {partition: await client.committed(partition) for partition in partitions}
         first, end = await client.beginning_offsets(partitions), await client.end_offsets(partitions)

@@ -118,7 +118,7 @@ class WorkerSettings(BaseModel):
     "between two checkpoints, at most"
     checkpoints_kept: int = Field(default=3, ge=1)
     "older ones are deleted"
-    session_timeout_ms: int = Field(default=10_000, ge=1_000)
+    session_timeout_ms: int = Field(default=10_000, ge=1_000, le=90_000)
     "Kafka declares a silent worker dead after so long"
     transaction_timeout_ms: int = Field(default=60_000, ge=1_000)
     "Kafka ends a transaction that stays open for so long; its writer is fenced then"

@@ -137,7 +137,7 @@ class Worker:
         try:
             await kafka_topics.require(self._settings)
             address = await self._web.start()
-            self._pump.warm_up()
+            self._pump.torch.warm_up(self._line.recommender.config)
             await self._lease.take(self._stand_by)
             self._waits_for = None
             self._telemetry.standby.set(0)
@@ -192,7 +192,7 @@ class Worker:
         interactions, following = self._line.counts["interactions_learned"], self._pump.committed_lessons or 0
         checkpoints = self._checkpoints
         write = partial(checkpoints.write, self._line.recommender, following, interactions, self._pump.loss)
-        if not await self._pump.in_torch(write):
+        if not await self._pump.torch.run("checkpoint", write):
             self._telemetry.failed_checkpoints.inc()
             return
         self._telemetry.checkpoints.inc()

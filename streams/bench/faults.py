@@ -9,23 +9,27 @@ import random
 import signal
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.bench.audit import audit
 from streams.bench.bed import Bed, Own, bed
+from streams.bench.hostile import hostile
 from streams.bench.program import Program, wait
-from streams.connection import admin
+from streams.connection import admin, consumer, producer
 from streams.faults import POINTS
+from streams.replay import value_of
 
 _WAIT_SECONDS = 120.0
 _POSTS, _INTERACTIONS = 600, 400
+_TARGET_SHARE = 0.2
 _SETTINGS = {
     "CROSSNET_WORKER__COMMIT_MS": "200", "CROSSNET_WORKER__COMMIT_EVENTS": "200", "CROSSNET_WORKER__CHECKPOINT_INTERACTIONS": "150",
-    "CROSSNET_WORKER__SESSION_TIMEOUT_MS": "6000",
+    "CROSSNET_WORKER__SESSION_TIMEOUT_MS": "6000", "CROSSNET_WORKER__TRANSACTION_TIMEOUT_MS": "5000",
 }  # fmt: skip
 
 
@@ -47,8 +51,11 @@ class Case:
 Strike = Callable[[Own, Program], None]
 
 
-def run(minutes: float = 10.0) -> dict[str, object]:
-    """Strike for so long, each fault in turn (but each once), then compare each log with what it left."""
+def run(minutes: float = 10.0, hostile_records: int = 100_000) -> dict[str, object]:
+    """Strike for so long, each fault in turn (but each once), then compare each log with what it left.
+
+    After them one worker reads hostile records beside good ones.
+    """
     with bed(60, 200, ("--topics", "15", "--sweeps", "10", "--epochs", "1", "--hidden", "32", "--preset", "full")) as found:
         strikes = enumerate(_strikes(found).items())
         cases = [Case(name, found.own(f"case-{number}", _SETTINGS), strike) for number, (name, strike) in strikes]
@@ -58,6 +65,7 @@ def run(minutes: float = 10.0) -> dict[str, object]:
                 break
             _once(case)
         rows = [_row(case) for case in cases]
+        rows.append(_fuzzed(found.own("hostile", _SETTINGS), hostile_records))
     return {"bench": "faults", "minutes": minutes, "times": sum(case.times() for case in cases), "faults": rows}
 
 
@@ -66,6 +74,8 @@ def _once(case: Case) -> None:
     draw, start = np.random.default_rng(case.times()), case.times() * 10 * _POSTS
     asyncio.run(case.own.send(case.own.bed.mixed(_POSTS, _INTERACTIONS, draw, start)))
     point = f"{case.name}:{2 if case.name.startswith(('lists', 'transaction')) else 1}" if case.name in POINTS else ""
+    if case.strike is _timed_out:
+        point = "transaction.inside:2:STOP"
     with case.own.worker(point) as worker:
         wait(lambda: worker.is_ready() or worker.has_ended(), f"the worker is ready; see {worker.log}", _WAIT_SECONDS)
         case.strike(case.own, worker)
@@ -89,6 +99,37 @@ def _row(case: Case) -> Mapping[str, object]:
     }  # fmt: skip
 
 
+def _fuzzed(own: Own, count: int) -> Mapping[str, object]:
+    draw = random.Random(7)  # noqa: S311 - no secret
+    good = [value_of(one) for one in own.bed.mixed(_POSTS, _INTERACTIONS, np.random.default_rng(0), 0)]
+    mixed = [*good, *hostile(good, count, draw)]
+    draw.shuffle(mixed)
+    asyncio.run(_write(own, mixed, draw))
+    with own.worker() as worker:
+        begun = time.monotonic()
+        wait(lambda: worker.has_ended() or worker.is_drained(), f"all is read; see {worker.log}", 10 * _WAIT_SECONDS)
+        seconds, ended = time.monotonic() - begun, worker.has_ended()
+        parts = ("processed_records", "dead_letters", "repeated_records", "forgotten_users")
+        uncounted = worker.total("crossnet_records_total") - sum(worker.total(f"crossnet_{part}_total") for part in parts)
+        letters = worker.total("crossnet_dead_letters_total")
+        worker.stop()
+    found = audit(own.bed.artifact, own.settings())
+    return {
+        "fault": "hostile records", "times": len(mixed), "worker_deaths": int(ended), "dead_letters": int(letters),
+        "uncounted": int(uncounted), "interactions": found.interactions, "lost": found.lost, "doubled": found.doubled,
+        "differing_users": len(found.differing), "same_weights": found.same_weights, "seconds": round(seconds, 1),
+    }  # fmt: skip
+
+
+async def _write(own: Own, values: Sequence[bytes], draw: random.Random) -> None:
+    """A fifth to the target, the others to a source network, wherever they belong."""
+    settings = own.settings()
+    async with producer(settings.kafka, linger_ms=5, max_request_size=4 * 2**20) as client:
+        for value in values:
+            name = settings.kafka.target if draw.random() < _TARGET_SHARE else settings.networks["twitter"]
+            await client.send(name, value, key=value[:20], partition=draw.randrange(settings.kafka.partitions))
+
+
 def _strikes(found: Bed) -> dict[str, Strike]:
     draw = random.Random(1)  # noqa: S311 - no secret
 
@@ -105,9 +146,29 @@ def _strikes(found: Bed) -> dict[str, Strike]:
 
     strikes: dict[str, Strike] = {name: at_a_point for name in POINTS if name != "restore.inside"}
     strikes |= {"kill -9": killed, "SIGTERM": stopped, "SIGSTOP 20 s, a standby": _frozen, "lists refused": _refused}
+    strikes["transaction times out"] = _timed_out
     if found.broker is not None:
         strikes |= {"broker kill -9": _broker_gone(0), "broker away 60 s": _broker_gone(60)}
     return strikes
+
+
+def _timed_out(own: Own, worker: Program) -> None:
+    """It froze inside a transaction, which Kafka ends; then it goes on, and must not."""
+    name = own.settings().kafka.state
+    wait(worker.is_stopped, f"it freezes at its point; see {worker.log}", _WAIT_SECONDS)
+    wait(lambda: not asyncio.run(_is_open(own, name)), "Kafka ends the transaction", _WAIT_SECONDS)
+    worker.process.send_signal(signal.SIGCONT)
+    wait(worker.has_ended, f"it ends; see {worker.log}", _WAIT_SECONDS)
+
+
+async def _is_open(own: Own, name: str) -> bool:
+    """Whether a Kafka topic has records of a transaction that is neither committed nor aborted."""
+    ends: list[int] = []
+    for isolation in ("read_committed", "read_uncommitted"):
+        async with consumer(own.settings().kafka, isolation_level=isolation) as client:
+            places = [TopicPartition(name, number) for number in range(own.settings().kafka.partitions)]
+            ends.append(sum((await client.end_offsets(places)).values()))
+    return ends[0] < ends[1]
 
 
 def _frozen(own: Own, worker: Program) -> None:

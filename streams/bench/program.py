@@ -65,6 +65,10 @@ class Program:
         """Whether the process is gone."""
         return self.process.poll() is not None
 
+    def is_stopped(self) -> bool:
+        """Whether a SIGSTOP holds it."""
+        return Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[0] == "T"
+
     def is_drained(self) -> bool:
         """Whether all there is has been read and committed."""
         found = self.metrics()

@@ -5,10 +5,12 @@ The peer is a bare Faust agent that only decodes the same posts, in the same run
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,39 +25,41 @@ from streams.replay import value_of
 
 _WAIT_SECONDS = 300.0
 _LOOK_SECONDS = 0.2  # rarely, because an answer costs the worker some milliseconds
-_LATENCY_SECONDS, _LATENCY_RATE = 20, 100
+_LATENCY_RATE = 100
 _RANKED = 'crossnet_ranked_total{ranking="scored"}'
-_AT_ONCE = {"CROSSNET_WORKER__IDLE_MS": "0", "CROSSNET_WORKER__SETTLE_MS": "0"}  # no waiting for records that may be earlier
 _PAPER = ("--topics", "60", "--sweeps", "20", "--epochs", "1")
 
 
-def run(posts: int = 40_000, interactions: int = 6_000, *, paper_size: bool = False) -> dict[str, object]:
+def run(posts: int, interactions: int, seconds: int, *, paper_size: bool = False) -> dict[str, object]:
     """Time each backlog on a synthetic world: 500 users and 1,000 items at h=128, or 2,536 and 13,829 at h=400."""
     users, items, sizes = (2_536, 13_829, _PAPER) if paper_size else (500, 1_000, SMALL)
     draw = np.random.default_rng(1)
     with bed(users, items, sizes) as found:
-        rates = {}
+        rates: dict[str, float] = {}
+        inversions: list[float] = []
         for name, refresh in (("renewing", "3600"), ("plain", "0")):
             own = found.own(name, {"CROSSNET_LINE__REFRESH_SECONDS": refresh})
             asyncio.run(own.send(found.posts(posts, draw)))
-            rates[name] = _rate(own, "crossnet_processed_records_total", posts)
+            rates[name] = _rate(own, "crossnet_processed_records_total", posts, inversions)
         bare = _bare(own, posts)
         own = found.own("acts")
         asyncio.run(own.send(found.interactions(interactions, draw)))
-        rates["acts"] = _rate(own, _RANKED, interactions)
-        acts = found.interactions(_LATENCY_SECONDS * _LATENCY_RATE, draw)
-        delays = {"latency": _latency(found.own("live"), acts), "latency_at_once": _latency(found.own("at-once", _AT_ONCE), acts)}
+        rates["acts"] = _rate(own, _RANKED, interactions, inversions)
+        acts = found.interactions(seconds * _LATENCY_RATE, draw)
+        delays = _latency(found.own("live"), acts)
     return {
         "bench": "worker", "hidden": 400 if paper_size else 128, "users": users, "items": items, "posts": posts,
         "interactions": interactions, "bare_agent_records_per_second": round(bare), "posts_per_second": round(rates["renewing"]),
         "posts_per_second_without_lists": round(rates["plain"]), "posts_to_bare_agent": round(rates["renewing"] / bare, 2),
-        "interactions_per_second": round(rates["acts"]), "latency_rate": _LATENCY_RATE, **delays,
+        "interactions_per_second": round(rates["acts"]), "latency_rate": _LATENCY_RATE, **delays, "inversions": sum(inversions),
+        "load_average": round(os.getloadavg()[0], 1),
     }  # fmt: skip
 
 
-def _rate(own: Own, series: str, expected: int) -> float:
+def _rate(own: Own, series: str, expected: int, inversions: list[float]) -> float:
     with own.worker() as worker:
         rate = _timed(lambda: worker.metrics().get(series, 0.0), expected)
+        inversions.append(worker.metrics()["crossnet_inversions"])
         worker.stop()
     return rate
 
@@ -80,7 +84,8 @@ async def _watched(own: Own, acts: list[Interaction]) -> list[float]:
         for number, one in enumerate(acts):
             await asyncio.sleep(max(0.0, begun + number / _LATENCY_RATE - time.perf_counter()))
             at = time.perf_counter()
-            place = await client.send_and_wait(kafka.target, value_of(one), key=one.user.encode())
+            live = replace(one, at=round(time.time() * 1000))
+            place = await client.send_and_wait(kafka.target, value_of(live), key=one.user.encode())
             sent[f"{place.topic}-{place.partition}-{place.offset}"] = at
         read = await asyncio.wait_for(reading, _WAIT_SECONDS)
     # The first quarter warms caches up.

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from streams.broker import DEFAULT_DIR, DEFAULT_PORT, Broker, Status
+from streams.broker import DEFAULT_PORT, Broker, Status
 from streams.cli.options import json_option
+from streams.kafka_jars import DEFAULT_DIR
 
 _PATH = click.Path(path_type=Path, file_okay=False)
 _DIR = click.option("--dir", "directory", type=_PATH, default=DEFAULT_DIR, help="Its folder [.crossnet/kafka of the checkout].")

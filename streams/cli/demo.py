@@ -20,9 +20,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from streams import connection, kafka_topics, synth
-from streams.broker import DEFAULT_PORT, HOST, ROOT, Broker, free_port, is_free
+from streams.broker import DEFAULT_PORT, HOST, Broker, free_port, is_free
 from streams.cli.options import for_artifacts, json_option
 from streams.folder import Folder
+from streams.kafka_jars import ROOT
 from streams.pidfile import PidFile, within
 from streams.scrape import Metrics
 from streams.settings import Settings

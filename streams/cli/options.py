@@ -11,8 +11,8 @@ from typing import Any, ParamSpec
 import click
 
 from streams import logs
-from streams.broker import ROOT
 from streams.errors import ArtifactError
+from streams.kafka_jars import ROOT
 from streams.records import InvalidRecord, epoch_ms
 from streams.settings import Settings, load
 

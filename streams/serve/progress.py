@@ -64,7 +64,7 @@ class Progress:
         consumer = AIOKafkaConsumer(**connection.options(kafka), group_id=kafka.group, enable_auto_commit=False)
         await consumer.start()
         try:
-            partitions = [TopicPartition(name, number) for name in self._settings.input_topics() for number in range(kafka.partitions)]
+            partitions = connection.input_partitions(self._settings)
             consumer.assign(partitions)
             while True:
                 async with asyncio.timeout(self._settings.serve.stale_seconds):

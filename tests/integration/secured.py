@@ -15,7 +15,8 @@ from aiokafka.protocol.admin import CreateAclsRequest
 
 from streams import connection
 from streams.acls import Acl
-from streams.broker import HOST, SINGLE_NODE, fetch_jars, find_java, free_port, jvm_command
+from streams.broker import HOST, SINGLE_NODE, free_port
+from streams.kafka_jars import fetch_jars, find_java, jvm_command
 from streams.pidfile import PidFile, within
 from streams.settings import KafkaSettings
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import streams.broker
-from streams.broker import HOST, Broker, answers, fetch_jars, free_port
+from streams.broker import HOST, Broker, answers, free_port
 from streams.errors import BrokerError
+from streams.kafka_jars import fetch_jars
 from tests.integration.kafka import Kafka
 from tests.integration.until import until
 

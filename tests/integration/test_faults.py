@@ -4,7 +4,6 @@ import asyncio
 import json
 import random
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from tests.integration.until import until
 from tests.integration.worker import Worker, artifact_for, crossnet
 
 _NETWORKS = ("floor", "press")
-_WORKER = WorkerSettings(port=0, commit_ms=100, commit_events=200, checkpoint_interactions=150, session_timeout_ms=6000)
+_WORKER = WorkerSettings(port=0, commit_ms=100, commit_events=200, checkpoint_interactions=150, session_timeout_ms=10_000)
 
 
 @pytest.fixture
@@ -65,15 +64,13 @@ def test_kills_at_every_stage_lose_and_double_nothing(mini: Folder, artifact: Pa
 
 
 def test_a_standby_takes_over_from_one_that_stops_and_one_that_freezes(mini: Folder, artifact: Path, settings: Settings) -> None:
-    """It says for whom it waits; SIGTERM ends within 10 s; whoever was frozen is fenced and exits with one line."""
+    """It says for whom it waits; SIGTERM ends in time; whoever was frozen is fenced and exits with one line."""
     crossnet("replay", mini.path, "--artifacts", artifact, "--split", "all")
     with Worker(artifact) as first, Worker(artifact) as second, Worker(artifact) as third:
         workers = [first, second, third]
         active = _the_active_one(workers)
         until(lambda: active.total("crossnet_commits_total") > 3, "it is at work", every=0.01)
-        begun = time.monotonic()
-        assert 0 == active.stop()
-        assert time.monotonic() - begun < 10
+        assert 0 == active.stop()  # longer than `stop_seconds` would be 1
         assert "ERROR" not in active.log()
         workers.remove(active)
         frozen = _the_active_one(workers)
@@ -99,8 +96,8 @@ def _the_active_one(workers: list[Worker]) -> Worker:
         return ["crossnet_standby 1.0" in worker.exposition() for worker in workers]
 
     for worker in workers:
-        until(lambda worker=worker: _answers(worker), "the worker answers", 60)  # type: ignore[misc]
-    until(lambda: waiting().count(True) == len(workers) - 1, "all but one stand by", 60)
+        until(lambda worker=worker: _answers(worker), "the worker answers", 240)  # type: ignore[misc]
+    until(lambda: waiting().count(True) == len(workers) - 1, "all but one stand by", 240)
     (active,) = (worker for worker, waits in zip(workers, waiting(), strict=True) if not waits)
     active.wait_ready()
     return active
@@ -111,6 +108,26 @@ def _answers(worker: Worker) -> bool:
         return bool(worker.exposition())
     except OSError:
         return False
+
+
+def test_a_transaction_that_times_out_ends_its_worker(
+    kafka: Kafka, mini: Folder, artifacts: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """A worker frozen inside a transaction that Kafka ends meanwhile exits with one line; the next one loses and doubles nothing."""
+    worker_settings = _WORKER.model_copy(update={"transaction_timeout_ms": 1_000, "session_timeout_ms": 60_000})
+    settings = kafka.settings(_NETWORKS, partitions=2, worker=worker_settings)
+    kafka.create(settings)
+    artifact = artifact_for(settings, artifacts("full"), tmp_path / "artifact")
+    crossnet("replay", mini.path, "--artifacts", artifact)
+    with Worker(artifact, fault="transaction.inside:3:STOP") as worker:
+        until(worker.is_stopped, "it freezes in its transaction", 240)
+        until(lambda: not kafka.has_open_transaction(settings.kafka.state), "Kafka ends the transaction", 240, every=1)
+        worker.send(signal.SIGCONT)
+        assert 1 == worker.wait()
+        (error,) = [line for line in worker.log().splitlines() if "ERROR" in line]
+        assert "stood still longer than Kafka waits" in error
+    assert "ERROR" not in _finish(artifact)
+    assert [] == audit(artifact, settings).faults
 
 
 def test_a_killed_broker_loses_nothing(mini: Folder, artifacts: Callable[[str], Path], local: Broker, tmp_path: Path) -> None:
@@ -126,7 +143,7 @@ def test_a_killed_broker_loses_nothing(mini: Folder, artifacts: Callable[[str], 
         local.kill()
         local.port = int(kafka.bootstrap.rpartition(":")[2])
         local.up()
-        worker.settle(180)
+        worker.settle(400)
     _finish(artifact)
     assert [] == audit(artifact, settings).faults
 

@@ -46,7 +46,7 @@ def test_a_forgotten_user_is_nowhere_after_compaction(
     (kept,) = (artifact / "online").glob("[0-9]*")
     assert user not in Recommender.load(kept)[0].users.names()
     _compact_eagerly(settings)
-    until(lambda: not _held(kafka, settings, user, nudge=True), "no Kafka topic of ours holds him", 150, every=2)
+    until(lambda: not _held(kafka, settings, user, nudge=True), "no Kafka topic of ours holds him", 400, every=2)
     with Worker(artifact) as worker:
         worker.wait_ready()
         assert users - 1 + 60 == worker.value("crossnet_users")

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 30.0, every: float = 0.1) -> None:
+def until(condition: Callable[[], object], what: str, seconds: float = 120.0, every: float = 0.1) -> None:
     """Return when `condition()` is true; fail with `what` when it is not within the deadline."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -28,7 +28,7 @@ def crossnet(*arguments: str | Path, check: bool = True) -> subprocess.Completed
     """Run a verb to its end."""
     command = [*_CROSSNET, *map(str, arguments)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("CROSSNET_")}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=280)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=600)
     if check and done.returncode:
         raise AssertionError(f"crossnet {arguments} ended with {done.returncode}: {done.stderr[-2000:]}")
     return done
@@ -67,7 +67,7 @@ class Worker:
 
     def exposition(self) -> str:
         """The text of /metrics."""
-        with urllib.request.urlopen(f"http://{HOST}:{self.port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{HOST}:{self.port}/metrics", timeout=60) as answer:
             return str(answer.read().decode())
 
     def value(self, series: str) -> float:
@@ -84,17 +84,17 @@ class Worker:
 
     def wait_ready(self) -> None:
         """Return once the worker reads its input."""
-        until(self._is_ready, f"the worker is ready; see {self._log}", 60)
+        until(self._is_ready, f"the worker is ready; see {self._log}", 240)
 
     def wait_read(self, records: int) -> None:
         """Return once so many records have been read and all of them are committed."""
-        until(lambda: self.total("crossnet_records_total") >= records, f"{records} records read; see {self._log}", 120)
-        until(lambda: self.total("crossnet_uncommitted_records") == 0, f"all committed; see {self._log}", 60)
+        until(lambda: self.total("crossnet_records_total") >= records, f"{records} records read; see {self._log}", 300)
+        until(lambda: self.total("crossnet_uncommitted_records") == 0, f"all committed; see {self._log}", 240)
 
     def wait_drained(self) -> None:
         """Return once all there is has been read and committed."""
-        until(lambda: "crossnet_lag_records{" in self.exposition(), f"lags are known; see {self._log}", 60)
-        until(self._is_drained, f"all read and committed; see {self._log}", 120)
+        until(lambda: "crossnet_lag_records{" in self.exposition(), f"lags are known; see {self._log}", 240)
+        until(self._is_drained, f"all read and committed; see {self._log}", 300)
 
     def _is_drained(self) -> bool:
         return self.total("crossnet_lag_records") == 0 and self.total("crossnet_uncommitted_records") == 0
@@ -102,6 +102,10 @@ class Worker:
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._process.send_signal(number)
+
+    def is_stopped(self) -> bool:
+        """Whether a SIGSTOP holds it."""
+        return Path(f"/proc/{self._process.pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[0] == "T"
 
     def kill(self) -> None:
         """Kill -9."""
@@ -111,7 +115,7 @@ class Worker:
     def stop(self) -> int:
         """SIGTERM; the exit code."""
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(30)
+        return self._process.wait(120)
 
     def settle(self, seconds: float) -> None:
         """Return once it has drained its input, or has ended."""
@@ -127,7 +131,7 @@ class Worker:
 
     def wait(self) -> int:
         """Wait for an end of its own; the exit code."""
-        return self._process.wait(60)
+        return self._process.wait(240)
 
     def log(self) -> str:
         """What it has logged."""
@@ -137,7 +141,7 @@ class Worker:
         if self._process.poll() is not None:
             raise AssertionError(f"the worker ended with {self._process.returncode}: {self.log()[-2000:]}")
         try:
-            with urllib.request.urlopen(f"http://{HOST}:{self.port}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{HOST}:{self.port}/readyz", timeout=60) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
