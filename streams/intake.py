@@ -11,7 +11,7 @@ from streams.folder import partition_of
 from streams.line import Line
 from streams.pump import Pump
 from streams.reader import Fetched, Place
-from streams.records import DeadLetter, InvalidRecord, Source, forget, parse
+from streams.records import DeadLetter, Interaction, InvalidRecord, Post, Source, forget, parse
 from streams.settings import Settings
 from streams.telemetry import Telemetry
 
@@ -55,7 +55,7 @@ class Intake:
                 continue
             following, taken = one.offset + 1, taken + 1
             record = self._record(one, network)
-            late = not isinstance(record, DeadLetter) and hasattr(record, "at") and now_ms - record.at > _PAST_MS
+            late = isinstance(record, Post | Interaction) and now_ms - record.at > _PAST_MS
             self._pump.put(record, one, came_at + self._settle_seconds if late else came_at)
         self._next[name, number] = following
         return taken

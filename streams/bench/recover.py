@@ -14,7 +14,7 @@ from streams.bench.program import wait
 from streams.connection import producer
 from streams.rows import Row, User, user_rows, window_row
 
-_SIZES = ("--topics", "60", "--sweeps", "5", "--epochs", "1")
+_SIZES = ("--topics", "60", "--sweeps", "5", "--epochs", "1", "--hidden", "400")
 _WAIT_SECONDS = 600.0
 _OWNED = 50
 

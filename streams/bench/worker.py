@@ -27,7 +27,7 @@ _WAIT_SECONDS = 300.0
 _LOOK_SECONDS = 0.2  # rarely, because an answer costs the worker some milliseconds
 _LATENCY_RATE = 100
 _RANKED = 'crossnet_ranked_total{ranking="scored"}'
-_PAPER = ("--topics", "60", "--sweeps", "20", "--epochs", "1")
+_PAPER = ("--topics", "60", "--sweeps", "20", "--epochs", "1", "--hidden", "400")
 
 
 def run(posts: int, interactions: int, seconds: int, *, paper_size: bool = False) -> dict[str, object]:
