@@ -22,6 +22,7 @@ from streams.settings import Settings
 
 # A full batch is waited for, at the 16 KB that are usual for each second list. Kafka takes a batch of 1 MB at most.
 _BATCH_BYTES = 2**19
+_TURN = 32  # rows after which the line gets its turn: sending thousands in one go is felt in the latency of lists
 _MAX_REQUEST_BYTES = 16 * 2**20  # a lesson of a large wave; an input of 1 MB plus the headers of its dead letter
 
 
@@ -129,8 +130,10 @@ class Writer:
         lessons = []
         point("transaction.before")
         async with producer.transaction():
-            for key, value in batch.rows:
+            for number, (key, value) in enumerate(batch.rows):
                 await producer.send(self._kafka.state, value, key=key, headers=self._headers)
+                if number % _TURN == 0:
+                    await asyncio.sleep(0)
             for lesson in batch.lessons:
                 lessons.append(await producer.send(self._kafka.lessons, lesson, partition=0, headers=self._headers))  # noqa: PERF401
             for letter in batch.dead_letters:
