@@ -27,6 +27,8 @@ class Wanted:
     name: str
     partitions: int
     joined: bool
+    needed: bool = True
+    "whether the worker cannot do without it"
     config: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -44,7 +46,7 @@ def wanted(settings: Settings) -> tuple[Wanted, ...]:
     lessons = {"cleanup.policy": "delete", "max.message.bytes": str(_LESSON_BYTES), "retention.ms": str(_LESSON_MS)}
     return (
         *inputs,
-        Wanted(kafka.items, count, joined=False, config={"cleanup.policy": "compact"}),
+        Wanted(kafka.items, count, joined=False, needed=False, config={"cleanup.policy": "compact"}),
         Wanted(kafka.recommendations, count, joined=False, config={"cleanup.policy": "compact,delete"}),
         Wanted(kafka.dead_letters, count, joined=False, config=dead_letters),
         Wanted(kafka.state, count, joined=True, config={"cleanup.policy": "compact"}),
@@ -71,16 +73,20 @@ async def create(settings: Settings) -> list[str]:
 
 async def check(settings: Settings) -> list[str]:
     """What differs from the contract: one sentence with the remedy each; empty when all is well."""
-    async with _admin(settings) as admin:
-        found = await _describe(admin, wanted(settings))
-    return [sentence for one in wanted(settings) for sentence in _differences(one, found.get(one.name), settings)]
+    return await _check(settings, wanted(settings))
 
 
 async def require(settings: Settings) -> None:
-    """Raise BrokerError with the first difference from the contract, if there is one."""
-    differences = await check(settings)
+    """Raise BrokerError with the first difference from the contract that a worker cannot do with, if there is one."""
+    differences = await _check(settings, [one for one in wanted(settings) if one.needed])
     if differences:
         raise BrokerError(differences[0])
+
+
+async def _check(settings: Settings, topics: Sequence[Wanted]) -> list[str]:
+    async with _admin(settings) as admin:
+        found = await _describe(admin, topics)
+    return [sentence for one in topics for sentence in _differences(one, found.get(one.name), settings)]
 
 
 async def partitions(settings: Settings, names: Sequence[str]) -> dict[str, int]:
@@ -107,7 +113,7 @@ async def _all_there(admin: AIOKafkaAdminClient, names: set[str]) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _describe(admin: AIOKafkaAdminClient, topics: tuple[Wanted, ...]) -> dict[str, _Found]:
+async def _describe(admin: AIOKafkaAdminClient, topics: Sequence[Wanted]) -> dict[str, _Found]:
     there = set(await admin.list_topics())
     names = [one.name for one in topics if one.name in there]
     if not names:

@@ -23,6 +23,7 @@ from model import (
     PAST_ITEMS,
     Advanced,
     Forgotten,
+    Known,
     Lesson,
     Memory,
     ModelConfig,
@@ -34,8 +35,9 @@ from model import (
     rank_of,
     topic_counts,
 )
+from streams.catalogue import Catalogue
 from streams.lists import Listing, Request, recommendations, summary
-from streams.records import Interaction, Item, Last, Post, Recommendation, Source
+from streams.records import Interaction, Last, Post, Recommendation, Source
 from streams.rows import User
 from streams.settings import LineSettings
 from streams.state import Users
@@ -76,7 +78,7 @@ class Line:
     topics: TopicService | None
     settings: LineSettings
     users: Users
-    items: dict[str, Item] = field(default_factory=dict)
+    catalogue: Catalogue = field(default_factory=Catalogue)
     learns: Callable[[Interaction], bool] = lambda _: True
     publishes: bool = True
     counts: Counter[str] = field(default_factory=Counter)
@@ -268,6 +270,14 @@ class Line:
         self.recommender.forget(lesson)
         return lesson
 
+    def know(self, said: Known) -> Known | None:
+        """Tell the model, when nothing is under way, what the catalogue says; None where it knew all of it."""
+        news = self.recommender.news(said)
+        self.recommender.know(news)
+        if self._config.preset == "full":
+            self.counts["left_out_items"] += sum(self.recommender.items.get(name) is None for name in said.items)
+        return news if news.items else None
+
     # ---- recommend ----
 
     def take_asked(self) -> list[Request]:
@@ -319,7 +329,7 @@ class Line:
         return [row for row in found if row is not None]
 
     def _listing(self) -> Listing:
-        return Listing(self.recommender, self.settings.list_size, self.rows(name for name, one in self.items.items() if one.retired))
+        return Listing(self.recommender, self.settings.list_size, self.rows(self.catalogue.retired))
 
     @property
     def _config(self) -> ModelConfig:

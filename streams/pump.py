@@ -22,6 +22,7 @@ from streams.telemetry import Telemetry
 from streams.torch_thread import TorchThread
 
 _logger = logging.getLogger(__name__)
+_TOLD_AT_ONCE = 5_000  # items in one lesson: at most some 4 MB
 
 
 class Log(Protocol):
@@ -216,7 +217,7 @@ class Pump:
     async def _commit_when_due(self) -> None:
         if self._committing is not None and self._committing.done():
             await self._committed()
-        if not self.line.settled or not (self._since.offsets or self._learning):
+        if not self.line.settled or not (self._since.offsets or self._learning or self.line.catalogue.has_news):
             return
         late = time.monotonic() - self._committed_at > self._settings.worker.commit_ms / 1000
         many = self._since.taken >= self._settings.worker.commit_events
@@ -227,6 +228,7 @@ class Pump:
         """One transaction with all that was done since the last one; it is written while the line goes on."""
         await self._learned()
         await self._committed()
+        await self._know()
         since, self._since = self._since, Uncommitted()
         batch = Batch(self.line.users.take_dirty(), since.lessons, since.dead_letters, since.offsets, since.forgotten)
         self._committed_at = time.monotonic()
@@ -237,6 +239,15 @@ class Pump:
             # The weights are those of the lessons committed only as long as nothing else is learned.
             await self._committed()
             await self.checkpoint()
+
+    async def _know(self) -> None:
+        """What the catalogue has news of becomes a lesson like the others."""
+        if not self.line.catalogue.has_news:
+            return
+        said = self.line.catalogue.take_news(_TOLD_AT_ONCE)
+        news = await self.torch.run("know", lambda: self.line.know(said))
+        if news is not None:
+            self._since.lessons.append(news.to_bytes())
 
     async def _write(self, batch: Batch) -> None:
         with self.torch.timed("commit"):

@@ -38,6 +38,7 @@ _LINE_COUNTS = {
     "off_partition": "Records on another partition than their user's.",
     "repeated_records": "Records skipped because their id had been seen lately.",
     "evicted_users": "Users forgotten because there were too many.",
+    "left_out_items": "New items that found no row, since as many as items_cap are known.",
     "cut_ties": "Times that interactions of one time were learned before all had been ranked.",
 }
 

@@ -22,6 +22,7 @@ from streams.checkpoint import Checkpoints, mark_of
 from streams.commit import Batch, FencedError, Writer
 from streams.connection import named
 from streams.errors import BrokerError
+from streams.following import Reader
 from streams.intake import Intake
 from streams.lease import Lease
 from streams.pump import Pump
@@ -33,6 +34,7 @@ from streams.web import Web
 _logger = logging.getLogger(__name__)
 _TICK_SECONDS = 0.02
 _LOOK_SECONDS = 0.5
+_ITEMS_SECONDS = 30.0  # the first lists may have retired items where the catalogue takes longer to read
 
 
 class Worker:
@@ -47,6 +49,8 @@ class Worker:
         self._lease = Lease(settings)
         self._pump = Pump(self._line, self._writer, settings, self._telemetry)
         self._web = Web(settings.worker, self._exposition, self._not_ready)
+        self._items = Reader(settings, (settings.kafka.items,), self._line.catalogue.take)
+        self._following: asyncio.Future[None] | None = None
         self._intake = Intake(self._line, self._pump, settings, self._telemetry)
         self._assigned = False
         self._waits_for: str | None = None
@@ -71,6 +75,8 @@ class Worker:
             while not self._app.should_stop:
                 self._intake.pass_over_silent(cast(Any, self._app.consumer).silent_since)
                 await self._pump.go_on()
+                if self._following is not None and self._following.done():
+                    self._following.result()  # it ends by an error of ours only
                 await asyncio.sleep(_TICK_SECONDS)
         except Exception as error:
             self._fail(error)
@@ -143,7 +149,9 @@ class Worker:
             self._telemetry.standby.set(0)
             self._telemetry.recovering.set(1)
             await self._writer.start()
+            self._following = asyncio.ensure_future(self._items.run())
             await self._restore()
+            await self._items.caught_up(_ITEMS_SECONDS)
         except KafkaError as error:
             raise await named(error, self._settings.kafka) from error
         self._telemetry.recovering.set(0)
@@ -236,6 +244,9 @@ class Worker:
             return None
 
     async def _end(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following])
         await self._writer.stop()
         await self._lease.release()
         await self._web.stop()

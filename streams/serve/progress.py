@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams import connection
-from streams.serve.reader import stop_quietly
+from streams.following import stop_quietly
 from streams.settings import Settings
 
 _logger = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
+from streams.following import Reader
 from streams.records import InvalidRecord
 from streams.serve.accuracy import Accuracy
 from streams.serve.answers import Answers
@@ -14,7 +15,6 @@ from streams.serve.dead_letters import DeadLetters
 from streams.serve.live import Live
 from streams.serve.popularity import Popularity
 from streams.serve.progress import Progress
-from streams.serve.reader import Reader
 from streams.serve.store import Store
 from streams.serve.telemetry import ServeTelemetry
 from streams.settings import Settings
@@ -32,9 +32,9 @@ class ReadSide:
         self._store = Store(serve.history)
         self._accuracy, self._popularity = Accuracy(serve.accuracy_events), Popularity(serve.half_life_days)
         self.answers = Answers(self._store, self._popularity, labels)
-        self._reader = Reader(settings, (kafka.items, kafka.recommendations), self.take)
+        self._reader = Reader(settings, (kafka.items, kafka.recommendations), self.take, serve.stale_seconds)
         self._dead_letters = DeadLetters()
-        self._dead_letter_reader = Reader(settings, (kafka.dead_letters,), self._dead_letters.take)
+        self._dead_letter_reader = Reader(settings, (kafka.dead_letters,), self._dead_letters.take, serve.stale_seconds)
         self._progress = Progress(settings)
         self._lists = 0
         self._arrivals: deque[float] = deque(maxlen=10_000)  # Kafka's own times: what is old at a start is no throughput

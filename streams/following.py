@@ -1,4 +1,4 @@
-"""Reading Kafka topics from their beginning, for as long as the server lives: no group, so any number may read.
+"""Reading Kafka topics from their beginning, for as long as the process lives: no group, so any number may read.
 
 When Kafka is away the records read so far stay, `not_ready` says why, and reading goes on where it stopped once Kafka is back.
 """
@@ -8,6 +8,7 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -20,14 +21,17 @@ _logger = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
 _LOOK_SECONDS = 1.0
 _STOP_SECONDS = 5.0
+_SOON_SECONDS = 0.02
 _BATCH = 50  # records taken before requests get their turn: some milliseconds
 
 
 class Reader:
     """Gives every record of some Kafka topics to `take`, in the order of each partition."""
 
-    def __init__(self, settings: Settings, names: Sequence[str], take: Callable[[ConsumerRecord], None]) -> None:
-        self._settings, self._names, self._take = settings, tuple(names), take
+    def __init__(
+        self, settings: Settings, names: Sequence[str], take: Callable[[ConsumerRecord], None], stale_seconds: float = 3.0
+    ) -> None:
+        self._settings, self._names, self._take, self._stale_seconds = settings, tuple(names), take, stale_seconds
         self._next: dict[TopicPartition, int] = {}
         self._caught_up = False
         self._answered_at = time.monotonic()
@@ -41,12 +45,19 @@ class Reader:
 
     def not_ready(self) -> str | None:
         """Why what is kept may be old; None when it is not."""
-        if self._trouble and (self.behind is None or self.silent_seconds > self._settings.serve.stale_seconds):
+        if self._trouble and (self.behind is None or self.silent_seconds > self._stale_seconds):
             return f"{self._trouble}; last answer {self.silent_seconds:.0f} s ago"
         if not self._caught_up:
             left = "" if self.behind is None else f", {self.behind:,} records to read"
             return f"catching up with {' and '.join(self._names)}{left}"
         return None
+
+    async def caught_up(self, seconds: float) -> None:
+        """Return once all there is has been read, or cannot be read, or after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not (self._caught_up or self._warned):  # noqa: ASYNC110 - asked once, at a start
+                    await asyncio.sleep(_SOON_SECONDS)
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -94,7 +105,7 @@ class Reader:
             await asyncio.sleep(0)
 
     async def _ends(self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        async with asyncio.timeout(self._settings.serve.stale_seconds):
+        async with asyncio.timeout(self._stale_seconds):
             ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
         if self._trouble:
             _logger.info("reading %s", ", ".join(self._names))
