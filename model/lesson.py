@@ -165,6 +165,10 @@ class Known:
             counts_nW[row] = np.minimum(np.bincount(buckets, minlength=BUCKETS), _MOST) if buckets else 0
         return cls(tuple(words), counts_nW)
 
+    def only(self, places: Sequence[int]) -> "Known":
+        """The same of some of the items."""
+        return Known(tuple(self.items[place] for place in places), self.counts_nW[list(places)])
+
     def to_bytes(self) -> bytes:
         """The lesson as one record."""
         row, bucket = np.nonzero(self.counts_nW)

@@ -228,6 +228,20 @@ class Recommender:
             if row is not None:  # of more items than the cap the first have given their rows to the last
                 self.blend.statistics.put(row, counts_W)
 
+    def news(self, lesson: Known) -> Known:
+        """Of a lesson what `know` would change: texts that differ, and new items while rows are free, so that none loses its own."""
+        if self.blend is None:
+            return lesson.only([])
+        free, chosen = self.config.items_cap - self.items.named, []
+        for place, (name, counts_W) in enumerate(zip(lesson.items, lesson.counts_nW, strict=True)):
+            row = self.items.get(name)
+            if row is None and free > 0:
+                free -= 1
+                chosen.append(place)
+            elif row is not None and (self.blend.statistics.texts.count_IW[row] != counts_W).any():
+                chosen.append(place)
+        return lesson.only(chosen)
+
     def replay(self, value: bytes) -> None:
         """Do again what a record of the lesson log says."""
         lesson = lesson_of(value)
