@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model import Memory, Moved, Ranked, Recommender, Step, Wave, top_k
+from streams.reasons import reasons
 from streams.records import Last, Recommendation, Source
 from streams.windows import Window
 
@@ -63,11 +64,9 @@ def _recommendation(
     entries: list[dict[str, Any]] = [
         {"item": recommender.items.name(item), "score": score} for item, score in zip(best, scores, strict=True)
     ]
-    for place, entry in enumerate(entries[:_EXPLAINED]):
-        terms: dict[str, Any] = {name: float(term_BI[row, best[place]]) for name, term_BI in ranked.terms.items()}
-        entry["why"] = terms or {"net": entry["score"]}
-        if moved:
-            entry["why"]["moved"] = {network: _moved(one, place) for network, one in moved.items()}
+    explained = best[:_EXPLAINED]
+    for entry, why in zip(entries, reasons(ranked, row, explained, moved, recommender.config.networks), strict=False):
+        entry["why"] = why
     return Recommendation(
         id=str(request.source),
         user=request.user,
@@ -83,11 +82,6 @@ def _recommendation(
             "lessons": recommender.lessons,
         },
     )
-
-
-def _moved(one: Moved, place: int) -> dict[str, Any]:
-    topics = {str(topic): round(float(part_n[place]), 4) for topic, part_n in one.topics.items()}
-    return {"by": round(float(one.by_n[place]), 4), "topics": topics}
 
 
 def summary(window: Window, gap_seconds: float | None, networks: Sequence[str]) -> dict[str, Any]:

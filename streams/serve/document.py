@@ -42,7 +42,7 @@ _WINDOW = _object(
 )
 _MOVED = _object(by=_NUMBER, topics=_array(_object(topic=_INTEGER, by=_NUMBER, words=_array(_TEXT))))
 _WHY: Schema = {
-    "type": "object", "description": "terms that sum to the score; and what of them the posts since the last interaction moved",
+    "type": "object", "description": "terms that sum to the score, and what of them goes back to posts",
     "additionalProperties": _NUMBER, "properties": {"moved": {"type": "object", "additionalProperties": _MOVED}},
 }  # fmt: skip
 _ENTRY = {

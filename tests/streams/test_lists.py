@@ -6,8 +6,13 @@ from typing import Any
 import pytest
 
 from model import Recommender
+from model.blend.parts import PLACES
+from model.blend.weights import SHARED
 from streams.line import Line, drive
+from streams.records import Interaction, Post
 from tests.streams.small import CONFIG, DAY, TEXTS, line, posted, took
+
+HOUR = 3_600_000
 
 
 def _line(preset: str) -> Line:
@@ -34,6 +39,28 @@ def test_the_terms_of_a_score_sum_to_it(preset: str) -> None:
     """The numbers of `why` do; of them `moved` names no more than a part."""
     for score, why in (one for entries in _why(preset).values() for one in entries):
         assert pytest.approx(score, abs=1e-5) == sum(term for name, term in why.items() if name != "moved")
+
+
+def test_the_term_of_the_posts_is_told_by_network_and_topic() -> None:
+    """What people who post alike take moves a list after an interaction too, by earlier windows; its parts sum to the term."""
+    one = _line("full")
+    records: list[Post | Interaction] = []
+    for day in range(1, 9):
+        for number, user in enumerate(("ann", "bob", "cid")):
+            at = day * DAY + number * HOUR
+            records.append(posted(user, TEXTS[number], at, len(records), ("twitter", "gplus")[day % 2]))
+            records.append(took(user, "abcd"[number + day // 5], at + HOUR // 2, len(records)))
+    list(drive(one, records))
+    blend = one.recommender.blend
+    assert blend is not None
+    blend.weights.weight_CF[SHARED, PLACES["posts"]] = 1.0  # so few events hardly move it
+    outputs = drive(one, [took("ann", "d", 30 * DAY, 900)])
+    (made,) = [made for output in outputs for made in output.lists]
+    whys = [entry["why"] for entry in made.items]
+    assert any(abs(why["posts"]) > 0.001 for why in whys), "the head has learned something"
+    for why in whys:
+        assert pytest.approx(why["posts"], abs=3e-4) == sum(one["by"] for one in why["moved"].values())
+        assert all(len(one["topics"]) <= 3 for one in why["moved"].values())
 
 
 @pytest.mark.parametrize("preset", ["paper", "full"])

@@ -132,6 +132,8 @@ const MEANING = {
   net: "what his posts and past steps say, through the net",
   trend: "how the item does with everybody: taken lately, age",
   neighbours: "what goes with the items he took",
+  texts: "words it shares with them",
+  posts: "what people who post like him take",
 };
 
 function termsText(items) {
@@ -139,7 +141,7 @@ function termsText(items) {
   if (!names.length) return "The list does not say how its scores come about.";
   const meant = names.map((term) => (Object.hasOwn(MEANING, term) ? `${term}, ${MEANING[term]}` : term)).join("; ");
   const posts = items.some((entry) => moved(entry.why).length)
-    ? " Moved: how much of it goes back to his posts since his last interaction, by network and topic." : "";
+    ? " Moved: how much of it goes back to his posts, by network and topic." : "";
   return (names.length === 1 ? `The score is a single term: ${meant}.` : `Each score is the sum of its terms: ${meant}.`) + posts;
 }
 
