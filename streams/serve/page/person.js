@@ -2,7 +2,7 @@
 
 import { brief, count, make, moment, share, span } from "./dom.js";
 
-const COLOURS = 8;
+const COLOURS = 8, TERMS = 6;
 
 export function personView(user) {
   const colours = colourOf(user);
@@ -154,12 +154,12 @@ function listed(entry, against, inFavour, colours) {
     part.style.width = `${(100 * size) / (against + inFavour)}%`;
     bar.append(part);
   };
-  const places = parts.map(([, value], place) => [value, { "data-term": String(place % 4) }]);
+  const places = parts.map(([, value], place) => [value, { "data-term": String(place % TERMS) }]);
   piece(against - sum(parts, -1), {});
   places.filter(([value]) => value < 0).forEach(([value, attributes]) => piece(-value, attributes));
   bar.append(make("i", { class: "zero" }));
   places.filter(([value]) => value >= 0).forEach(([value, attributes]) => piece(value, attributes));
-  const said = parts.map(([term, value], place) => make("span", { class: "term" }, make("i", { "data-term": String(place % 4) }), `${term} ${signed(value)}`));
+  const said = parts.map(([term, value], place) => make("span", { class: "term" }, make("i", { "data-term": String(place % TERMS) }), `${term} ${signed(value)}`));
   return make("li", {}, make("div", { class: "title" }, make("b", {}, name(entry)), make("span", { class: "score" }, number(entry.score))),
     entry.title ? make("div", { class: "dim id" }, entry.item) : null, parts.length > 1 ? bar : null, parts.length > 1 ? make("div", { class: "said" }, said) : null, moved(entry.why).map(([network, one]) => movedBy(network, one, colours)));
 }
