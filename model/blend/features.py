@@ -23,8 +23,8 @@ from model.blend.trend import Trend, lift
 
 LIFT = 8.0  # log p + 8 is about 0 for a middling item, so that a head's weight does not move the level of all scores
 _LARGEST = 1e4  # a mean beyond it is no feature any more
-_AT_ONCE = 1 << 25  # numbers of one block of features
-_REMEMBERED = 3  # blocks
+_AT_ONCE = 20_000_000  # numbers of one block of features
+_REMEMBERED = 2  # blocks
 Floats = NDArray[np.float32]
 
 
@@ -68,6 +68,7 @@ class Statistics:
         self.texts, self.history, self.influence = Texts(items), History(items), Influence(items)
         self.rows, self.without = items, frozenset[str]()
         self.remembered: list[Block] = []
+        self._spare: list[Floats] = []  # memory of blocks that nobody uses any more: fresh memory costs as much as the features
 
     # ---- rows ----
 
@@ -119,13 +120,12 @@ class Statistics:
         return block
 
     def _made(self, h_BH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> Floats:
-        feature_BFI = np.zeros((len(seen), FEATURES, self.rows), np.float32)
+        feature_BFI = self._memory(len(seen))
         place = {name: feature_BFI[:, where] for name, where in PLACES.items() if name not in self.without}
         with np.errstate(all="ignore"):  # of a part that has gone bad, which is found by its sums
             if "net" in place:
                 for row, head in enumerate(self.heads):
-                    place["net"][:, row] = head.log_shares(h_BH).numpy()
-                place["net"] += np.float32(LIFT)
+                    np.add(head.log_shares(h_BH).numpy(), np.float32(LIFT), out=place["net"][:, row])
             if "trend" in place:
                 self._put_trend(seen, place["trend"])
             if "neighbours" in place:
@@ -138,10 +138,19 @@ class Statistics:
             if "texts" in place:
                 self.texts.features([one.user for one in seen], place["texts"][:, 0])
                 lift(place["texts"])
-            if "posts" in place and v_BV.any():
+            if "posts" in place:
                 place["posts"][:, 0] = self.posts.logits(tensor(v_BV)).numpy()
                 np.multiply(place["posts"][:, 0], self.young(seen), out=place["posts"][:, 1])
+        for name in self.without & PLACES.keys():
+            feature_BFI[:, PLACES[name]] = 0
         return feature_BFI
+
+    def _memory(self, events: int) -> Floats:
+        """Room for features, which holds anything."""
+        for place, one in enumerate(self._spare):
+            if len(one) >= events and one.shape[2] == self.rows:
+                return self._spare.pop(place)[:events]
+        return np.empty((events, FEATURES, self.rows), np.float32)
 
     def net(self, h_BH: Tensor, rows: Sequence[int]) -> Floats:
         """The features of the network's heads for some items alone, (E, B, n)."""
@@ -174,6 +183,7 @@ class Statistics:
             self.peers.learn(one.seen.user, one.item, one.seen.at)
             self.texts.learn(one.seen.user, one.item)
             self.history.learn(one.seen.user, one.item)
+        self._spare = [one.feature_BFI for one in self.remembered]
         self.changed()
 
     def _learn_net(self, waited: Sequence["Waited"]) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor
 from model.rows import with_rows
 
 RATES = (0.0, 0.3, 1.0)
-APART = 64
+APART, _AT_ONCE = 64, 8
 _START, _LEAST = 0.1, 1e-5
 Floats = NDArray[np.floating]
 
@@ -35,15 +35,29 @@ class Head:
         self._start_apart()
 
     def _start_apart(self) -> None:
-        self.step_PI, self.h_PH = self.W_IH.new_zeros(0, len(self.b_I)), self.W_IH.new_zeros(0, self.W_IH.shape[1])
+        self._step_PI, self._h_PH = self.W_IH.new_zeros(APART, len(self.b_I)), self.W_IH.new_zeros(APART, self.W_IH.shape[1])
+        self._apart = 0
+
+    @property
+    def apart(self) -> tuple[Tensor, Tensor]:
+        """The steps apart (P, I), and the h of each of them (P, H)."""
+        return self._step_PI[: self._apart], self._h_PH[: self._apart]
+
+    def set_apart(self, step_PI: Tensor, h_PH: Tensor) -> None:
+        """Take over steps apart, APART at most."""
+        self._start_apart()
+        self._apart = len(step_PI)
+        for own, given in zip(self.apart, (step_PI, h_PH), strict=True):
+            own.copy_(given)
 
     # ---- rank ----
 
     def logits(self, h_BH: Tensor) -> Tensor:
         """W h + b, (B, I)."""
         logits_BI = torch.addmm(self.b_I, h_BH, self.W_IH.T)
-        if len(self.step_PI):
-            logits_BI.addmm_(h_BH @ self.h_PH.T, self.step_PI)
+        if self._apart:
+            step_PI, h_PH = self.apart
+            logits_BI.addmm_(h_BH @ h_PH.T, step_PI)
         return logits_BI
 
     def log_shares(self, h_BH: Tensor) -> Tensor:
@@ -58,37 +72,47 @@ class Head:
             return
         for start in range(0, len(items), APART):
             some_BH, some = h_BH[start : start + APART], items[start : start + APART]
-            now_BI = logits_BI if logits_BI is not None and not start else self.logits(some_BH)
-            steps_BI = self._steps(some_BH, some, now_BI[: len(some)].numpy())
-            self.step_PI, self.h_PH = torch.cat([self.step_PI, steps_BI]), torch.cat([self.h_PH, some_BH])
-            if self.biased:
-                self.b_I += steps_BI.sum(dim=0)
-            if len(self.step_PI) >= APART:
+            if self._apart + len(some) > APART:
                 self.add()
+            now_BI = logits_BI if logits_BI is not None and not start else self.logits(some_BH)
+            before, self._apart = self._apart, self._apart + len(some)
+            step_BI, kept_BH = (one[before:] for one in self.apart)
+            kept_BH.copy_(some_BH)
+            self._put_steps(some_BH, some, now_BI[: len(some)].to(step_BI.dtype), step_BI)
+            if self.biased:
+                self.b_I += step_BI.sum(dim=0)
 
-    def _steps(self, h_BH: Tensor, items: Sequence[int], logits_BI: Floats) -> Tensor:
+    def _put_steps(self, h_BH: Tensor, items: Sequence[int], logits_BI: Tensor, steps_BI: Tensor) -> None:
         """The steps of events one after the other; those before an event count in its logits."""
-        like_BB = (h_BH @ h_BH.T + float(self.biased)).numpy()
-        steps_BI, G_I = np.zeros_like(logits_BI), self.G_I.numpy()
-        squares_I = np.empty_like(G_I)
+        like_BB = h_BH @ h_BH.T + float(self.biased)
+        for start in range(0, len(items), _AT_ONCE):  # a product of matrices takes in those before a few events at once
+            few = slice(start, min(start + _AT_ONCE, len(items)))
+            steps_BI[few] = torch.addmm(logits_BI[few], like_BB[few, :start], steps_BI[:start])
+            self._put_few(items[few], like_BB[few, few].numpy(), steps_BI[few].numpy())
+
+    def _put_few(self, items: Sequence[int], like_BB: Floats, steps_BI: Floats) -> None:
+        """Steps in place of the logits."""
+        G_I = self.G_I.numpy()
+        other_I = np.empty_like(G_I)
         for event, item in enumerate(items):
             g_I = steps_BI[event]
-            np.matmul(like_BB[event, :event], steps_BI[:event], out=g_I)
-            g_I += logits_BI[event]
-            _to_gradient(g_I, item)
-            np.multiply(g_I, g_I, out=squares_I)
-            squares_I *= like_BB[event, event] + (not self.biased)
-            G_I += squares_I
-            np.sqrt(G_I, out=squares_I)
+            if event:
+                np.matmul(like_BB[event, :event], steps_BI[:event], out=other_I)
+                g_I += other_I
+            _to_gradient(g_I, item, other_I)
+            np.multiply(g_I, g_I, out=other_I)
+            other_I *= like_BB[event, event] + (not self.biased)
+            G_I += other_I
+            np.sqrt(G_I, out=other_I)
             g_I *= self.rate
-            g_I /= squares_I
-        return torch.from_numpy(steps_BI)
+            g_I /= other_I
 
     def add(self) -> None:
         """Add the steps apart to W."""
-        if len(self.step_PI):
-            self.W_IH.addmm_(self.step_PI.T, self.h_PH)
-            self._start_apart()
+        if self._apart:
+            step_PI, h_PH = self.apart
+            self.W_IH.addmm_(step_PI.T, h_PH)
+            self._apart = 0
 
     # ---- rows ----
 
@@ -103,17 +127,18 @@ class Head:
 
     def mend(self, W_IH: Tensor, b_I: Tensor) -> None:
         """Rows that hold no numbers start again from these; so do steps apart and accumulators."""
-        self.step_PI, self.h_PH = (torch.nan_to_num(one, 0.0, 0.0, 0.0) for one in (self.step_PI, self.h_PH))
+        for one in self.apart:
+            one.nan_to_num_(0.0, 0.0, 0.0)
         self.add()
         bad_I = ~(torch.isfinite(self.W_IH).all(dim=1) & torch.isfinite(self.b_I) & torch.isfinite(self.G_I))
         self.W_IH[bad_I], self.b_I[bad_I] = (torch.nan_to_num(one[bad_I], 0.0, 0.0, 0.0) for one in (W_IH, b_I))
         self.G_I[bad_I] = _START
 
 
-def _to_gradient(logits_I: Floats, item: int) -> None:
+def _to_gradient(logits_I: Floats, item: int, spare_I: Floats) -> None:
     """1[i = y] - p(i) in place of the logits; what is too small to count is zero."""
     logits_I -= logits_I.max()
     np.exp(logits_I, out=logits_I)
     logits_I *= -1 / logits_I.sum()
     logits_I[item] += 1
-    logits_I[np.abs(logits_I) < _LEAST] = 0
+    logits_I *= np.abs(logits_I, out=spare_I) >= _LEAST

@@ -17,7 +17,7 @@ from model.rows import with_room
 ITEMS_KEPT, TAKERS_KEPT = 128, 256
 PEERS = 100
 FEATURES = 2
-_HALF_LIFE_DAYS = 30.0
+_HALVINGS_A_MS = np.float32(1 / (30 * DAY_MS))
 _NONE = -1
 
 
@@ -82,7 +82,7 @@ class Peers:
         peer_P = np.sort(np.argpartition(-like_U, PEERS)[:PEERS]) if len(like_U) > PEERS else np.arange(len(like_U))
         peer_P = peer_P[like_U[peer_P] > 0]
         item_PN = self.item_UN[peer_P]
-        like_PN = np.broadcast_to(like_U[peer_P][:, None], item_PN.shape)
-        left_PN = 0.5 ** (np.maximum(0, at - self.at_UN[peer_P]) / (DAY_MS * _HALF_LIFE_DAYS))
+        like_PN = np.broadcast_to(like_U[peer_P][:, None].astype(np.float32), item_PN.shape)
+        left_PN = np.exp2(np.minimum(0, self.at_UN[peer_P] - at).astype(np.float32) * _HALVINGS_A_MS)
         for out_I, one_PN in zip(out_FI, (like_PN, like_PN * left_PN), strict=True):
             out_I[:] = np.bincount(item_PN.ravel() + 1, one_PN.ravel(), items + 1)[1:]

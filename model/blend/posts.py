@@ -59,7 +59,8 @@ class ByTopic:
     def of(self, row: int, items: Sequence[int]) -> Floats:
         """What each topic of each network adds to the scores of some items for the user in row `row`, (n, N, K)."""
         chosen = torch.as_tensor(items, dtype=torch.long)
-        W_nV = self.head.W_IH[chosen] + self.head.step_PI[:, chosen].T @ self.head.h_PH
+        step_PI, v_PV = self.head.apart
+        W_nV = self.head.W_IH[chosen] + step_PI[:, chosen].T @ v_PV
         weight_n = self.weight_B2[row, 0] + self.weight_B2[row, 1] * self.new_BI[row, list(items)]
         added_nV = W_nV.numpy() * self.v_BV[row] * weight_n[:, None]
         window_nM, profile_nM = np.split(added_nV, 2, axis=1)

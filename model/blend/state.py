@@ -13,9 +13,10 @@ from model.errors import CheckpointError
 if TYPE_CHECKING:
     from model.blend.blend import Blend
 
-_HEAD = ("W_IH", "b_I", "G_I", "step_PI", "h_PH")
+_HEAD, _APART = ("W_IH", "b_I", "G_I"), ("step_PI", "h_PH")
 _ARRAYS = (
     "statistics.trend.counts_SI", "statistics.trend.recent_RI", "statistics.trend.first_I", "statistics.trend.last_I",
+    "statistics.trend.unit_S", "statistics.trend.unit_R",
     "statistics.neighbours.pairs.item_IN", "statistics.neighbours.pairs.weight_IDN", "statistics.neighbours.next.item_IN",
     "statistics.neighbours.next.weight_IDN", "statistics.neighbours.count_I", "statistics.peers.item_UN", "statistics.peers.at_UN",
     "statistics.peers.count_U", "statistics.peers.user_IT", "statistics.peers.count_I", "statistics.texts.count_IW",
@@ -29,7 +30,10 @@ def write(blend: "Blend") -> Arrays:
     """Everything, by name."""
     statistics = blend.statistics
     heads = {"posts": statistics.posts, **{f"head{row}": one for row, one in enumerate(statistics.heads)}}
-    found = {f"{name}.{part}": getattr(head, part).numpy() for name, head in heads.items() for part in _HEAD}
+    found: Arrays = {}
+    for name, head in heads.items():
+        parts = {**{part: getattr(head, part) for part in _HEAD}, **dict(zip(_APART, head.apart, strict=True))}
+        found |= {f"{name}.{part}": one.numpy() for part, one in parts.items()}
     found |= {name: attrgetter(name)(blend) for name in _ARRAYS}
     return found | {"trend.at": np.array([statistics.trend.at]), "history": statistics.history.entries()}
 
@@ -41,6 +45,7 @@ def read(blend: "Blend", found: Mapping[str, NDArray[Any]]) -> None:
         for name, head in (("posts", statistics.posts), *((f"head{row}", one) for row, one in enumerate(statistics.heads))):
             for part in _HEAD:
                 setattr(head, part, torch.from_numpy(found[f"{name}.{part}"]))
+            head.set_apart(*(torch.from_numpy(found[f"{name}.{part}"]) for part in _APART))
         for name in _ARRAYS:
             owner, _, attribute = name.rpartition(".")
             setattr(attrgetter(owner)(blend), attribute, found[name])

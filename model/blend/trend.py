@@ -12,20 +12,24 @@ HALF_LIVES_EVENTS = np.array([200.0, 2000.0])
 _COUNTED = len(HALF_LIVES_DAYS) + len(HALF_LIVES_EVENTS)
 FEATURES = _COUNTED + 3
 FLOOR = np.float32(0.1)
-_TINY = 1e-12
+_TINY, _LARGEST = 1e-12, 1e12
 _KEPT_EVENT = 0.5 ** (1 / HALF_LIVES_EVENTS)
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 
 class Trend:
-    """Decayed counts, first and last use by item row, as of the latest event counted."""
+    """Decayed counts, first and last use by item row.
+
+    Old counts do not fade, the newest count more: only shares are read, so the unit is free. It is put back before it grows too large.
+    """
 
     def __init__(self, items: int = 0) -> None:
         self.counts_SI = np.zeros((len(HALF_LIVES_DAYS), items))
         self.recent_RI = np.zeros((len(HALF_LIVES_EVENTS), items))
         self.first_I, self.last_I = np.full(items, np.nan), np.full(items, np.nan)
         self.at = 0
+        self.unit_S, self.unit_R = np.ones(len(HALF_LIVES_DAYS)), np.ones(len(HALF_LIVES_EVENTS))
 
     def grow(self, items: int) -> None:
         """Make room for new items, which nobody has taken yet."""
@@ -39,21 +43,26 @@ class Trend:
         self.counts_SI[:, row], self.recent_RI[:, row], self.first_I[row], self.last_I[row] = 0, 0, np.nan, np.nan
 
     def learn(self, row: int, at: int) -> None:
-        """Count one interaction; an older one than the latest has lost the same share as if it had been counted in time."""
+        """Count one interaction; an older one than the latest counts as much as if it had been counted in time."""
         if at > self.at:
-            self.counts_SI *= _kept(at - self.at)[:, None]
+            with np.errstate(divide="ignore", over="ignore"):  # after a long time nothing is left of what was
+                self.unit_S /= _kept(at - self.at)
             self.at = at
-        self.counts_SI[:, row] += _kept(self.at - at)
-        self.recent_RI *= _KEPT_EVENT[:, None]
-        self.recent_RI[:, row] += 1
-        self.last_I[row] = max(at, np.nan_to_num(self.last_I[row], nan=at))
-        self.first_I[row] = min(at, np.nan_to_num(self.first_I[row], nan=at))
+        self.unit_R /= _KEPT_EVENT
+        for count_FI, unit_F in ((self.counts_SI, self.unit_S), (self.recent_RI, self.unit_R)):
+            too_large_F = ~(unit_F < _LARGEST)
+            if too_large_F.any():
+                count_FI[too_large_F] /= unit_F[too_large_F, None]
+                unit_F[too_large_F] = 1
+        self.counts_SI[:, row] += self.unit_S * _kept(self.at - at)
+        self.recent_RI[:, row] += self.unit_R
+        self.last_I[row] = np.fmax(self.last_I[row], at)
+        self.first_I[row] = np.fmin(self.first_I[row], at)
 
     def features(self, at: int, before: Floats | None = None) -> Floats:
         """Lifted counts of each half-life, -log(1 + age in days), -log(1 + days since last taken), 1[never taken]; (F, I).
 
-        `before`: the features at another time with nothing learned in between. Only age and idleness change with time alone, because
-        what all counts have lost the same share of is no share of their sum.
+        `before`: the features at another time with nothing learned in between. Only age and idleness change with time alone.
         """
         if before is None:
             feature_FI = np.empty((FEATURES, len(self.first_I)), np.float32)

@@ -28,6 +28,7 @@ class Weights:
         self.weight_CF = np.zeros((CONTEXTS, len(start_F)))
         self.weight_CF[SHARED] = start_F
         self.curvature_CFF = np.zeros((CONTEXTS, len(start_F), len(start_F)))
+        self._ridge_FF = RIDGE * np.eye(len(start_F))
 
     def of(self, context: int) -> Floats:
         """The weights that hold in a context, (F,)."""
@@ -52,8 +53,7 @@ class Weights:
         curvature_FF = self.curvature_CFF[row]
         curvature_FF *= KEPT
         curvature_FF += np.outer(gradient_F, gradient_F)
-        ridged_FF = curvature_FF + RIDGE * np.eye(len(gradient_F))
-        self.weight_CF[row] -= RATE * np.linalg.solve(ridged_FF, gradient_F)
+        self.weight_CF[row] -= RATE * np.linalg.solve(curvature_FF + self._ridge_FF, gradient_F)
 
     def mend(self) -> None:
         """What is no number starts again from nothing."""

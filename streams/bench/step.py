@@ -31,7 +31,7 @@ def run(waves: Sequence[int] = (1, 8, 64), seconds: float = 5.0) -> dict[str, An
         "bench": "step", "topics": _CONFIG.topics, "networks": len(_CONFIG.networks), "factors": _CONFIG.factors,
         "hidden": _CONFIG.hidden, "items": _ITEMS, "users": _USERS, "past": _CONFIG.past, "threads": torch.get_num_threads(),
     }  # fmt: skip
-    events = [_event(draw, users) for _ in range(_LOG)]
+    events = [event(draw, users, _CONFIG) for _ in range(_LOG)]
     naive = _rate(_naive(events, draw), seconds)
     result["naive_events_per_second"] = round(naive, 1)
     for size in waves:
@@ -42,19 +42,19 @@ def run(waves: Sequence[int] = (1, 8, 64), seconds: float = 5.0) -> dict[str, An
     return result
 
 
-def _event(draw: np.random.Generator, users: list[str]) -> tuple[str, Step, Memory]:
+def event(draw: np.random.Generator, users: list[str], config: ModelConfig) -> tuple[str, Step, Memory]:
     """A user with a full past; a step has a few posts on each network."""
     user = users.pop(int(draw.integers(len(users))))
-    memory = Memory.empty(_CONFIG)
-    for _ in range(_CONFIG.past):
-        h_H = np.tanh(draw.standard_normal(_CONFIG.hidden)).astype(np.float32)
-        memory = memory.after(_step(draw), h_H, h_H, _CONFIG.past)
-    return user, _step(draw), memory
+    memory = Memory.empty(config)
+    for _ in range(config.past):
+        h_H = np.tanh(draw.standard_normal(config.hidden)).astype(np.float32)
+        memory = memory.after(_step(draw, config), h_H, h_H, config.past)
+    return user, _step(draw, config), memory
 
 
-def _step(draw: np.random.Generator) -> Step:
-    sums_NK = draw.poisson(0.1, (len(_CONFIG.networks), _CONFIG.topics)).astype(np.float32)
-    return make_step(sums_NK, float(draw.exponential(_WEEK)), _CONFIG)
+def _step(draw: np.random.Generator, config: ModelConfig) -> Step:
+    sums_NK = draw.poisson(0.1, (len(config.networks), config.topics)).astype(np.float32)
+    return make_step(sums_NK, float(draw.exponential(_WEEK)), config)
 
 
 def _waves(

@@ -27,15 +27,16 @@ def serve(*, as_json: bool) -> None:
 
 
 @command.command()
+@click.option("--preset", default="paper", show_default=True, type=click.Choice(["paper", "full"]), help="Which model.")
 @json_option
-def step(*, as_json: bool) -> None:
-    """Measure rank + learn at paper size, against a naive step.
+def step(preset: str, *, as_json: bool) -> None:
+    """Measure rank + learn at paper size: preset paper against a naive step, preset full by the number of items.
 
-    Example: crossnet bench step --json
+    Example: crossnet bench step --preset full --json
     """
-    from streams.bench import step as bench
+    from streams.bench import full, step
 
-    say(bench.run(), as_json=as_json)
+    say(full.run() if preset == "full" else step.run(), as_json=as_json)
 
 
 @command.command()
