@@ -59,8 +59,13 @@ class Checkpoints:
             "next_lesson": next_lesson, "written_at": int(time.time() * 1000), "interactions": interactions, "loss": f"{loss:.6g}",
         }  # fmt: skip
         point("checkpoint.before")
+        path = self._folder / f"{next_lesson:017d}"
+        if path.exists() and not self._is_ours(path):
+            _logger.warning("no checkpoint is written over %s, which is of another log of lessons; give each worker group a copy "
+                            "of the artifact", path)  # fmt: skip
+            return False
         try:
-            recommender.save(self._folder / f"{next_lesson:017d}", {**self._mark, **facts})
+            recommender.save(path, {**self._mark, **facts})
             kept = self.paths()
             for path in kept[: -self._settings.checkpoints_kept]:
                 shutil.rmtree(path)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,12 +39,14 @@ class Bed:
     items: Sequence[str]
 
     def own(self, name: str, settings: Mapping[str, str] | None = None) -> "Own":
-        """A run that shares no Kafka topic with others; they are made."""
+        """A run that shares neither Kafka topics, which are made, nor a folder of checkpoints with others."""
         given = {f"CROSSNET_KAFKA__{key}": f"{name}-{key.lower().replace('_', '-')}" for key in _KAFKA}
         given |= {"CROSSNET_NETWORKS": json.dumps({"twitter": f"{name}-tweets", "gplus": f"{name}-gplus"})}
         given |= {"CROSSNET_KAFKA__TARGET": f"{name}-events", **(settings or {})}
-        crossnet(self.bootstrap, "kafka-topics", "create", "--artifacts", self.artifact, settings=given)
-        return Own(self, name, given)
+        artifact = self.artifact.with_name(name)
+        shutil.copytree(self.artifact, artifact)
+        crossnet(self.bootstrap, "kafka-topics", "create", "--artifacts", artifact, settings=given)
+        return Own(self, name, artifact, given)
 
     def posts(self, count: int, draw: np.random.Generator, start: int = 0) -> list[Post]:
         """Posts a second of event time apart, so that a user's list is renewed once an hour of his time, as in life."""
@@ -70,11 +73,12 @@ class Own:
 
     bed: Bed
     name: str
+    artifact: Path
     environment: Mapping[str, str]
 
     def worker(self, fault: str = "") -> Program:
         """A worker on them."""
-        return Program(self.bed.artifact, self.bed.bootstrap, self.environment, fault)
+        return Program(self.artifact, self.bed.bootstrap, self.environment, fault)
 
     def settings(self) -> Settings:
         """What its programs take from the environment."""

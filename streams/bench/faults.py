@@ -91,7 +91,7 @@ def _once(case: Case) -> None:
 
 
 def _row(case: Case) -> Mapping[str, object]:
-    found = audit(case.own.bed.artifact, case.own.settings())
+    found = audit(case.own.artifact, case.own.settings())
     return {
         "fault": case.name, "times": case.times(), "interactions": found.interactions, "lost": found.lost, "doubled": found.doubled,
         "differing_users": len(found.differing), "same_weights": found.same_weights,
@@ -113,7 +113,7 @@ def _fuzzed(own: Own, count: int) -> Mapping[str, object]:
         uncounted = worker.total("crossnet_records_total") - sum(worker.total(f"crossnet_{part}_total") for part in parts)
         letters = worker.total("crossnet_dead_letters_total")
         worker.stop()
-    found = audit(own.bed.artifact, own.settings())
+    found = audit(own.artifact, own.settings())
     return {
         "fault": "hostile records", "times": len(mixed), "worker_deaths": int(ended), "dead_letters": int(letters),
         "uncounted": int(uncounted), "interactions": found.interactions, "lost": found.lost, "doubled": found.doubled,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import streams.broker
+import streams.kafka_jars
 from streams.broker import HOST, Broker, answers, free_port
 from streams.errors import BrokerError
 from streams.kafka_jars import fetch_jars
@@ -87,7 +88,7 @@ def test_a_missing_program_is_named_with_the_remedy(
 ) -> None:
     """Without Java or Maven: one sentence with what to install."""
     found = shutil.which
-    monkeypatch.setattr(streams.broker, "JARS", tmp_path / "jars")
+    monkeypatch.setattr(streams.kafka_jars, "JARS", tmp_path / "jars")
     monkeypatch.setattr(shutil, "which", lambda name, path=None: None if name == program else found(name, path=path))
     with pytest.raises(BrokerError, match=says) as caught:
         local.up()

@@ -22,7 +22,10 @@ from tests.integration.until import until
 from tests.integration.worker import Worker, artifact_for, crossnet
 
 _NETWORKS = ("floor", "press")
-_WORKER = WorkerSettings(port=0, commit_ms=100, commit_events=200, checkpoint_interactions=150, session_timeout_ms=10_000)
+_WORKER = WorkerSettings(
+    port=0, commit_ms=100, commit_events=200, checkpoint_interactions=150, session_timeout_ms=10_000,
+    stop_seconds=60,  # three workers that start and stop at once on two cores take longer than one
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -29,6 +29,14 @@ def browser() -> Iterator[Browser]:
         yield one
 
 
+@pytest.fixture(autouse=True)
+def _leaves_nothing(browser: Browser) -> Iterator[None]:
+    """A page that is still open asks for a server that is gone, and says so in the next test's console."""
+    yield
+    browser.driver.get("about:blank")
+    browser.complaints()
+
+
 @pytest.fixture
 def settings(kafka: Kafka) -> Settings:
     """Kafka topics of this test's own."""

@@ -30,6 +30,16 @@ def test_checkpoints_of_another_log_are_left_alone(tmp_path: Path) -> None:
     assert None is _checkpoints(tmp_path, "third").newest(1000)
 
 
+def test_none_is_written_over_that_of_another_log(tmp_path: Path) -> None:
+    """Two logs that come to the same number in one folder: the first keeps its checkpoint, the second goes on without."""
+    recommender = line().recommender
+    one, other = _checkpoints(tmp_path, "one"), _checkpoints(tmp_path, "other")
+    assert one.write(recommender, 7, 0, 0.0)
+    assert not other.write(recommender, 7, 0, 0.0)
+    assert 1 == len(one.paths())
+    assert None is other.newest(1000)
+
+
 def test_one_that_is_ahead_of_the_log_is_not_taken(tmp_path: Path) -> None:
     """A checkpoint that has learned lessons which are not in Kafka belongs to a lost future."""
     checkpoints = _checkpoints(tmp_path, "one")
