@@ -74,7 +74,8 @@ _WRITTEN = _object(kafka_topic=_TEXT, partition=_INTEGER, offset=_INTEGER)
 _OPTIONAL_TEXT: Schema = {"type": ["string", "null"], "maxLength": MAX_TEXT_CHARACTERS}
 _AT: Schema = {
     "description": "epoch milliseconds or ISO 8601, at most a day ahead; missing, the moment of arrival counts",
-    "oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "format": "date-time"}, {"type": "null"}],
+    # Not `date-time`: that is RFC 3339, and ISO 8601 has more forms that are taken.
+    "oneOf": [{"type": "integer", "minimum": 0}, {"type": "string"}, {"type": "null"}],
 }
 _POST = {"type": "object", "required": ["user", "text"],
          "properties": {"user": _ID, "text": {"type": "string", "maxLength": MAX_TEXT_CHARACTERS}, "at": _AT}}  # fmt: skip
