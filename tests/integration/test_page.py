@@ -29,14 +29,6 @@ def browser() -> Iterator[Browser]:
         yield one
 
 
-@pytest.fixture(autouse=True)
-def _leaves_nothing(browser: Browser) -> Iterator[None]:
-    """A page that is still open asks for a server that is gone, and says so in the next test's console."""
-    yield
-    browser.driver.get("about:blank")
-    browser.complaints()
-
-
 @pytest.fixture
 def settings(kafka: Kafka) -> Settings:
     """Kafka topics of this test's own."""
@@ -55,6 +47,15 @@ def serve(kafka: Kafka, settings: Settings, tmp_path: Path) -> Iterator[Serve]:
     with Serve(settings, tmp_path / "serve") as one:
         one.wait_ready()
         yield one
+
+
+@pytest.fixture(autouse=True)
+def _leaves_before_the_server(browser: Browser, serve: Serve) -> Iterator[None]:
+    """A page that is still open when its server has gone says so in the next test's console."""
+    del serve
+    yield
+    browser.driver.get("about:blank")
+    browser.complaints()
 
 
 def _open(browser: Browser, serve: Serve, user: str = "") -> None:
