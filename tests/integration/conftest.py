@@ -13,12 +13,13 @@ import pytest
 from streams.broker import Broker
 from streams.errors import BrokerError
 from streams.folder import Folder
+from streams.settings import Settings
 from tests.integration.brokers import any_broker
 from tests.integration.kafka import Kafka
 from tests.integration.prometheus import Prometheus
 from tests.integration.running import Running
 from tests.integration.running import running as start_running
-from tests.integration.worker import crossnet
+from tests.integration.worker import artifact_for, crossnet
 
 _TRAIN = ("--topics", "15", "--sweeps", "20", "--epochs", "2", "--hidden", "32", "--factors", "16")
 _USED = pytest.StashKey[str]()
@@ -66,6 +67,12 @@ def artifacts(mini: Folder, tmp_path_factory: pytest.TempPathFactory) -> Callabl
         return out
 
     return trained
+
+
+@pytest.fixture
+def artifact(artifacts: Callable[[str], Path], settings: Settings, tmp_path: Path) -> Path:
+    """An artifact of preset `full` for the test's own `settings`."""
+    return artifact_for(settings, artifacts("full"), tmp_path / "artifact")
 
 
 @pytest.fixture

@@ -36,12 +36,6 @@ def settings(kafka: Kafka) -> Settings:
     return settings
 
 
-@pytest.fixture
-def artifact(artifacts: Callable[[str], Path], settings: Settings, tmp_path: Path) -> Path:
-    """An artifact of preset `full` for them."""
-    return artifact_for(settings, artifacts("full"), tmp_path / "artifact")
-
-
 def _finish(artifact: Path) -> str:
     """Let an undisturbed worker end the work; its counters add up; gives its log."""
     with Worker(artifact) as worker:

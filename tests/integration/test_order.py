@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from streams.replay import chosen, value_of
 from streams.settings import Settings, WorkerSettings
 from tests.integration.kafka import Kafka
 from tests.integration.until import until
-from tests.integration.worker import Worker, artifact_for
+from tests.integration.worker import Worker
 
 _NETWORKS = ("floor", "press")
 # On a slow machine much time may lie between two writes of a backlog.
@@ -29,12 +28,6 @@ def settings(kafka: Kafka) -> Settings:
     settings = kafka.settings(_NETWORKS, partitions=2, worker=_WORKER)
     kafka.create(settings)
     return settings
-
-
-@pytest.fixture
-def artifact(artifacts: Callable[[str], Path], settings: Settings, tmp_path: Path) -> Path:
-    """An artifact of preset `full` for them."""
-    return artifact_for(settings, artifacts("full"), tmp_path / "artifact")
 
 
 def test_a_backlog_written_topic_after_topic_leaves_in_order(mini: Folder, artifact: Path, settings: Settings) -> None:
