@@ -31,7 +31,7 @@ def application(settings: Settings) -> faust.App:
         value_serializer="raw",
         agent_supervisor=CrashingSupervisor,
         broker_session_timeout=worker.session_timeout_ms / 1000,
-        broker_heartbeat_interval=worker.session_timeout_ms / 3000,
+        broker_heartbeat_interval=worker.heartbeat_ms / 1000,
         broker_max_poll_records=_POLL_RECORDS,
         consumer_group_instance_id=f"{kafka.group}-worker",
         stream_wait_empty=False,

@@ -35,6 +35,7 @@ class Lease:
         self._settings = settings
         self._me = _client_id()
         self._member: AIOKafkaConsumer | None = None
+        self._admission: _Admission | None = None
 
     async def take(self, waits: Callable[[str], None]) -> None:
         """Return once this process is the active worker; `waits` is told once of whom it waits for."""
@@ -61,6 +62,10 @@ class Lease:
             member, self._member = self._member, None
             await member.stop()
 
+    def was_out(self) -> bool:
+        """Whether Kafka has let this process in since the last call; if not for the first time, another may have been active."""
+        return self._admission is not None and self._admission.take()
+
     async def _others(self) -> list[str]:
         return [one for one in await self._members() if one != self._me and not _is_gone(one)]
 
@@ -81,13 +86,14 @@ class Lease:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _join(self) -> None:
-        kafka, timeout_ms = self._settings.kafka, self._settings.worker.session_timeout_ms
+        kafka, worker = self._settings.kafka, self._settings.worker
         self._member = AIOKafkaConsumer(
             **options(kafka), group_id=self._group, client_id=self._me, enable_auto_commit=False, auto_offset_reset="latest",
-            session_timeout_ms=timeout_ms, heartbeat_interval_ms=timeout_ms // 3, max_poll_interval_ms=2**31 - 1,
+            session_timeout_ms=worker.session_timeout_ms, heartbeat_interval_ms=worker.heartbeat_ms, max_poll_interval_ms=2**31 - 1,
         )  # fmt: skip
         # Kafka wants a subscription; nothing is read.
-        self._member.subscribe([kafka.lessons], listener=_Paused(self._member))
+        self._admission = _Admission(self._member)
+        self._member.subscribe([kafka.lessons], listener=self._admission)
         await self._member.start()
         deadline = time.monotonic() + _CLAIM_SECONDS
         while self._me not in await self._members():
@@ -100,17 +106,24 @@ class Lease:
         return f"{self._settings.kafka.group}-active"
 
 
-class _Paused(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
-    """Fetches nothing of what is assigned."""
+class _Admission(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
+    """Notes that Kafka has let this process in, and fetches nothing of what it assigns."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
+        self._is_new = False
+
+    def take(self) -> bool:
+        """Whether it has since the last call."""
+        was_new, self._is_new = self._is_new, False
+        return was_new
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Nothing to give back."""
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Read nothing."""
+        self._is_new = True
         self._consumer.pause(*assigned)
 
 

@@ -112,9 +112,12 @@ class Pump:
             self.torch.stop()
 
     async def _prove_when_late(self) -> None:
-        """After a freeze longer than Kafka's patience somebody else may be at work: nothing may be sent any more then."""
+        """After a freeze somebody else may be at work, and nothing may be sent any more then.
+
+        Kafka's patience counts from the last heartbeat, so that a freeze shorter than it by one of them may do.
+        """
         now = time.monotonic()
-        if now - self._went_at > self._settings.worker.session_timeout_ms / 1000:
+        if now - self._went_at > self._settings.worker.heartbeat_ms / 1000:
             await self._log.prove()
         self._went_at = now
 

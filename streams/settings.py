@@ -131,6 +131,11 @@ class WorkerSettings(BaseModel):
     port: int = Field(default=9464, ge=0, le=65535)
     "port of /metrics, /healthz and /readyz; 0 = any free one"
 
+    @property
+    def heartbeat_ms(self) -> int:
+        """Between two signs of life to Kafka, three of which it misses at most."""
+        return self.session_timeout_ms // 3
+
 
 class ServeSettings(BaseModel):
     """How `crossnet serve` shows lists over HTTP, and what it bears."""

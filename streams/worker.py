@@ -75,6 +75,8 @@ class Worker:
             while not self._app.should_stop:
                 self._intake.pass_over_silent(cast(Any, self._app.consumer).silent_since)
                 await self._pump.go_on()
+                if self._lease.was_out():
+                    await self._writer.prove()
                 if self._following is not None and self._following.done():
                     self._following.result()  # it ends by an error of ours only
                 await asyncio.sleep(_TICK_SECONDS)

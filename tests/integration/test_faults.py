@@ -22,6 +22,7 @@ from tests.integration.until import until
 from tests.integration.worker import Worker, artifact_for, crossnet
 
 _NETWORKS = ("floor", "press")
+_SUMMER = ("--from", "2023-06-15")  # a third of the data: enough that every fault finds its worker at work
 _WORKER = WorkerSettings(
     port=0, commit_ms=100, commit_events=200, checkpoint_interactions=150, session_timeout_ms=10_000,
     stop_seconds=60,  # three workers that start and stop at once on two cores take longer than one
@@ -49,7 +50,7 @@ def _finish(artifact: Path) -> str:
 
 def test_kills_at_every_stage_lose_and_double_nothing(mini: Folder, artifact: Path, settings: Settings) -> None:
     """Killed before, in and after the commit, while it learns, restores and writes checkpoints: the rest is as if nothing had been."""
-    crossnet("replay", mini.path, "--artifacts", artifact, "--split", "all")
+    crossnet("replay", mini.path, "--artifacts", artifact, *_SUMMER)
     faults = ("transaction.inside:2", "checkpoint.after", "transaction.after:3", "restore.inside", "lists.after:2", "learn.after:9")
     for fault in faults:
         with Worker(artifact, fault=fault) as worker:
@@ -57,12 +58,12 @@ def test_kills_at_every_stage_lose_and_double_nothing(mini: Folder, artifact: Pa
     assert "ERROR" not in _finish(artifact)
     found = audit(artifact, settings)
     assert [] == found.faults
-    assert found.interactions > 3000
+    assert found.interactions > 1000
 
 
 def test_a_standby_takes_over_from_one_that_stops_and_one_that_freezes(mini: Folder, artifact: Path, settings: Settings) -> None:
     """It says for whom it waits; SIGTERM ends in time; whoever was frozen is fenced and exits with one line."""
-    crossnet("replay", mini.path, "--artifacts", artifact, "--split", "all")
+    crossnet("replay", mini.path, "--artifacts", artifact, *_SUMMER)
     with Worker(artifact) as first, Worker(artifact) as second, Worker(artifact) as third:
         workers = [first, second, third]
         active = _the_active_one(workers)
@@ -111,7 +112,7 @@ def test_a_transaction_that_times_out_ends_its_worker(
     kafka: Kafka, mini: Folder, artifacts: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """A worker frozen inside a transaction that Kafka ends meanwhile exits with one line; the next one loses and doubles nothing."""
-    worker_settings = _WORKER.model_copy(update={"transaction_timeout_ms": 1_000, "session_timeout_ms": 60_000})
+    worker_settings = _WORKER.model_copy(update={"transaction_timeout_ms": 1_000, "session_timeout_ms": 20_000})
     settings = kafka.settings(_NETWORKS, partitions=2, worker=worker_settings)
     kafka.create(settings)
     artifact = artifact_for(settings, artifacts("full"), tmp_path / "artifact")
@@ -133,7 +134,7 @@ def test_a_killed_broker_loses_nothing(mini: Folder, artifacts: Callable[[str], 
     settings = kafka.settings(_NETWORKS, partitions=2, worker=_WORKER)
     kafka.create(settings)
     artifact = artifact_for(settings, artifacts("full"), tmp_path / "artifact")
-    crossnet("replay", mini.path, "--artifacts", artifact, "--split", "all")
+    crossnet("replay", mini.path, "--artifacts", artifact, *_SUMMER)
     with Worker(artifact) as worker:
         worker.wait_ready()
         until(lambda: worker.total("crossnet_commits_total") > 3, "it is at work", every=0.01)

@@ -124,6 +124,18 @@ def test_fit_learns() -> None:
     assert min(one.validation_loss or 9.0 for one in reports) < 0.9 * reports[0].validation_loss
 
 
+def test_the_catalogue_has_rows_from_the_start() -> None:
+    """Items that nobody took are trained against like all others, up to the cap."""
+    training, validation = _data()
+    taken = {item for steps in training.values() for _, item in steps}
+    one = fit(training, validation, _FIT, epochs=1, batch=8, catalogue=["never", *sorted(taken)])
+    assert {*taken, "never"} == set(one.items.names())
+    row = one.items.get("never")
+    assert one.network.W_r.detach()[row].any()
+    capped = fit(training, validation, replace(_FIT, items_cap=len(taken)), epochs=1, batch=8, catalogue=["never"])
+    assert taken == set(capped.items.names())
+
+
 def test_fit_is_deterministic() -> None:
     """The same arguments give the same model, another seed another one, and torch's global seed plays no part."""
     hashes = []
