@@ -36,6 +36,7 @@ class Reader:
         self._caught_up = False
         self._answered_at = time.monotonic()
         self._trouble, self._warned = "not connected yet", False
+        self.is_missing = False  # the Kafka topic is not there, as far as the broker has told
         self.behind: int | None = None  # records not yet read; None before the first look
 
     @property
@@ -65,6 +66,7 @@ class Reader:
             try:
                 await self._session()
             except (KafkaError, BrokerError, OSError, TimeoutError) as error:
+                self.is_missing = isinstance(error, kafka_topics.MissingError)
                 self._note(str(error) or f"Kafka at {self._settings.kafka.bootstrap} does not answer ({type(error).__name__})")
             await asyncio.sleep(_RETRY_SECONDS)
 
@@ -109,7 +111,7 @@ class Reader:
             ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
         if self._trouble:
             _logger.info("reading %s", ", ".join(self._names))
-        self._answered_at, self._trouble, self._warned = time.monotonic(), "", False
+        self._answered_at, self._trouble, self._warned, self.is_missing = time.monotonic(), "", False, False
         return ends
 
     async def _measure(self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> None:

@@ -20,6 +20,10 @@ _LESSON_BYTES = 16 * 2**20  # a wave of 4,096, the largest, of some kilobytes ea
 _LESSON_MS = 7 * 24 * 3_600_000  # lessons older than the last checkpoint are not needed, and one is written every minutes
 
 
+class MissingError(BrokerError):
+    """A Kafka topic is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """One Kafka topic as the contract wants it; `joined` says that another partition count breaks the worker."""
@@ -90,11 +94,11 @@ async def _check(settings: Settings, topics: Sequence[Wanted]) -> list[str]:
 
 
 async def partitions(settings: Settings, names: Sequence[str]) -> dict[str, int]:
-    """How many partitions these Kafka topics have; BrokerError with the remedy when one is missing."""
+    """How many partitions these Kafka topics have; MissingError when one is not there."""
     async with _admin(settings) as admin:
         missing = set(names) - set(await admin.list_topics())
         if missing:
-            raise BrokerError(f"Kafka topic {min(missing)} is missing; run `crossnet kafka-topics create`")
+            raise MissingError(f"Kafka topic {min(missing)} is missing; run `crossnet kafka-topics create`")
         return {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics(list(names))}
 
 

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from streams.cli.options import bootstrap_option, for_artifacts, json_option, moment, say
+from streams.cli.options import bootstrap_option, for_artifacts, json_option, moment, one_count_of_threads, say
 from streams.errors import DataError
 from streams.folder import Folder
 
@@ -52,11 +52,12 @@ def command(
 
     Example: crossnet replay ../data/congress --artifacts artifacts/congress --from 2024-03-01 --to 2024-03-08 --speed 3600x
     """
-    from streams import replay
-
     if rate is not None and speed is not None:
         raise click.UsageError("--rate and --speed exclude each other; give one")
     settings = for_artifacts(artifacts, bootstrap)
+    one_count_of_threads(settings)
+    from streams import replay
+
     folder = Folder(data)
     sliced = begin is not None or end is not None
     parts = replay.between(replay.chosen(folder, part or ("all" if sliced else "test")), begin, end)

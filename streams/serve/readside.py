@@ -32,7 +32,8 @@ class ReadSide:
         self._store = Store(serve.history)
         self._accuracy, self._popularity = Accuracy(serve.accuracy_events), Popularity(serve.half_life_days)
         self.answers = Answers(self._store, self._popularity, labels)
-        self._reader = Reader(settings, (kafka.items, kafka.recommendations), self.take, serve.stale_seconds)
+        self._list_reader = Reader(settings, (kafka.recommendations,), self.take, serve.stale_seconds)
+        self._item_reader = Reader(settings, (kafka.items,), self.take, serve.stale_seconds)
         self._dead_letters = DeadLetters()
         self._dead_letter_reader = Reader(settings, (kafka.dead_letters,), self._dead_letters.take, serve.stale_seconds)
         self._progress = Progress(settings)
@@ -42,11 +43,11 @@ class ReadSide:
 
     def work(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Loops that run as long as the server does."""
-        return [self._reader.run, self._dead_letter_reader.run, self._progress.run, self.live.run]
+        return [self._list_reader.run, self._item_reader.run, self._dead_letter_reader.run, self._progress.run, self.live.run]
 
     def not_ready(self) -> str | None:
-        """Why lists may be old; None when they are not."""
-        return self._reader.not_ready()
+        """Why lists may be old; None when they are not. Items are titles and more: without their Kafka topic there are none."""
+        return self._list_reader.not_ready() or (None if self._item_reader.is_missing else self._item_reader.not_ready())
 
     def take(self, record: ConsumerRecord) -> None:
         """Take one record; one that is none is counted."""
@@ -98,12 +99,12 @@ class ReadSide:
 
     def exposition(self) -> bytes:
         """/metrics, with the gauges as they are now."""
-        telemetry, reader = self.telemetry, self._reader
+        telemetry, lists, items = self.telemetry, self._list_reader, self._item_reader
         telemetry.users.set(self._store.users)
         telemetry.items.set(self._store.items)
         telemetry.streams.set(len(self.live))
         telemetry.dropped.set(self.live.dropped)
-        telemetry.behind.set(reader.behind or 0)
-        telemetry.silent.set(reader.silent_seconds)
-        telemetry.ready.set(reader.not_ready() is None)
+        telemetry.behind.set((lists.behind or 0) + (items.behind or 0))
+        telemetry.silent.set(lists.silent_seconds)
+        telemetry.ready.set(self.not_ready() is None)
         return telemetry.exposition()

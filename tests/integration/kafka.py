@@ -11,7 +11,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from streams import kafka_topics
+from streams import connection, kafka_topics
 from streams.settings import KafkaSettings, LineSettings, Settings, WorkerSettings
 
 _READ_SECONDS = 240.0
@@ -55,6 +55,17 @@ class Kafka:
     def create(self, settings: Settings) -> None:
         """Make the Kafka topics of these settings."""
         asyncio.run(kafka_topics.create(settings))
+
+    def delete(self, topic: str) -> None:
+        """Take a Kafka topic away, and wait until it is gone."""
+        asyncio.run(self._delete(topic))
+
+    async def _delete(self, topic: str) -> None:
+        async with connection.admin(KafkaSettings(bootstrap=self.bootstrap)) as admin:
+            await admin.delete_topics([topic])
+            async with asyncio.timeout(60):
+                while topic in await admin.list_topics():  # noqa: ASYNC110 - the broker tells only when asked
+                    await asyncio.sleep(0.05)
 
     def produce(self, topic: str, records: Iterable[Record | tuple[bytes | None, bytes, int | None]]) -> list[tuple[int, int]]:
         """Send in this order and wait; partition and offset of each."""

@@ -1,12 +1,10 @@
 """The Kafka topic `items` while a worker runs: items come, change and go."""
 
-import asyncio
 import json
 import time
 from pathlib import Path
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient
 
 from model import Known, lesson_of
 from streams.settings import Settings
@@ -46,7 +44,7 @@ def test_items_come_change_and_go_while_the_worker_runs(kafka: Kafka, running: R
     """
     settings = kafka.settings(partitions=2)
     kafka.create(settings)
-    asyncio.run(_delete(kafka, settings.kafka.items))
+    kafka.delete(settings.kafka.items)
     artifact = artifact_for(settings, running.artifact.parent / "trained", tmp_path / "artifact")
     reader = _Reader(kafka, settings)
 
@@ -79,14 +77,3 @@ def test_items_come_change_and_go_while_the_worker_runs(kafka: Kafka, running: R
         assert {*known[1:]} == {*reader.items()}
         assert 0 == worker.stop()
     assert [("new",), ("new",)] == told()
-
-
-async def _delete(kafka: Kafka, topic: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
-    await admin.start()
-    try:
-        await admin.delete_topics([topic])
-        while topic in await admin.list_topics():  # noqa: ASYNC110 - the broker tells only when asked
-            await asyncio.sleep(0.05)
-    finally:
-        await admin.close()

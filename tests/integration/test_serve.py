@@ -45,6 +45,20 @@ def _is_unknown(serve: Serve, user: str) -> bool:
     return serve.request("GET", f"/users/{user}")[0] == 404
 
 
+def test_without_the_kafka_topic_of_items_lists_are_served(kafka: Kafka, tmp_path: Path) -> None:
+    """The light is green without titles; they come once somebody makes the Kafka topic."""
+    settings = kafka.settings()
+    kafka.create(settings)
+    kafka.delete(settings.kafka.items)
+    with Serve(settings, tmp_path / "serve") as serve:
+        serve.wait_ready()
+        kafka.produce(settings.kafka.recommendations, [record(made("ann", 0))])
+        until(lambda: not _is_unknown(serve, "ann"), "the list is there")
+        kafka.create(settings)
+        kafka.produce(settings.kafka.items, [_item("item000", title="First")])
+        until(lambda: serve.get("/recommendations/ann?n=1")["items"][0]["title"] == "First", "the title is there")
+
+
 def test_a_list_produced_to_kafka_is_served(kafka: Kafka, settings: Settings, serve: Serve) -> None:
     """The newest list of a user comes with titles, age and model; items asked to be left out, and retired ones, are."""
     kafka.produce(settings.kafka.items, [_item("item000", title="First"), _item("item001", retired=True)])
