@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-
 from model import Known, lesson_of
 from streams.settings import Settings
 from tests.integration.kafka import Kafka, Record
