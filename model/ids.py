@@ -37,6 +37,10 @@ class Ids:
         """Row of a name, None when it has none."""
         return self._rows.get(name)
 
+    def rows(self, names: Iterable[str]) -> tuple[int, ...]:
+        """Rows of those names that have one, in their order."""
+        return tuple([row for row in map(self._rows.get, names) if row is not None])
+
     def name(self, row: int) -> str:
         """The name that has a row."""
         return self._names[row]

@@ -195,7 +195,7 @@ class Recommender:
         if not len(at) == len(past) == len(g_B):
             raise ModelError(f"{len(at)} times and {len(past)} pasts for {len(g_B)} steps; preset full needs one of each")
         hour_g = math.exp(-3600 / self.config.tau_seconds)
-        rows = [tuple(row for name in own if (row := self.items.get(name)) is not None) for own in past]
+        rows = [self.items.rows(own) for own in past]
         user_B = [-1 if (row := self.users.get(name)) is None else row for name in users]
         return [
             Seen(moment, own, context_of(float(g), first=not names, posts=bool(x_M.any()), hour_g=hour_g), user)

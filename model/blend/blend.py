@@ -18,7 +18,7 @@ from torch import Tensor
 
 from model.blend.features import Block, Floats, Seen, Statistics, Waited
 from model.blend.heads import APART
-from model.blend.parts import PARTS_OF_TERM, PLACES, START
+from model.blend.parts import OF_TERM_TF, PLACES, START, TERMS
 from model.blend.posts import ByTopic
 from model.blend.state import read, write
 from model.blend.weights import Weights
@@ -47,16 +47,11 @@ class Blend:
 
     def scores(self, h_BH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> tuple[Floats, dict[str, Floats]]:
         """Scores (B, I), and the terms that sum to them, by name."""
-        shape = len(seen), self.statistics.rows
-        terms = {name: np.zeros(shape, np.float32) for name in PARTS_OF_TERM}
-        scores_BI = np.zeros(shape, np.float32)
+        term_BTI = np.empty((len(seen), len(TERMS), self.statistics.rows), np.float32)
         for some, block in self.statistics.blocks(h_BH, v_BV, seen):
-            weight_BF = self._weights(block)
-            for name, places in PARTS_OF_TERM.items():
-                for where in places:
-                    terms[name][some] += np.matmul(weight_BF[:, None, where], block.feature_BFI[:, where])[:, 0]
-                scores_BI[some] += terms[name][some]
-        return scores_BI, terms
+            # Features are far larger than all else here, so they are read once: a matrix of weights an event.
+            np.matmul(self._weights(block)[:, None] * OF_TERM_TF, block.feature_BFI, out=term_BTI[some])
+        return term_BTI.sum(axis=1), {name: term_BTI[:, row] for row, name in enumerate(TERMS)}
 
     def net(self, h_BH: Tensor, seen: Sequence[Seen], rows: Sequence[int]) -> Floats:
         """The net's term of some items, (B, n), as in `scores`."""

@@ -113,7 +113,8 @@ class Statistics:
             if one.is_of(h_BH, v_BV, seen):
                 return one
         feature_BFI = self._made(h_BH, v_BV, seen)
-        good_BF = np.abs(feature_BFI.sum(axis=2)) < _LARGEST * max(1, self.rows)
+        sums_BF = feature_BFI @ np.ones(self.rows, np.float32)
+        good_BF = np.abs(sums_BF) < _LARGEST * max(1, self.rows)
         feature_BFI[~good_BF] = 0.0
         block = Block(h_BH, v_BV, seen, feature_BFI, good_BF)
         self.remembered = [*self.remembered[1 - _REMEMBERED :], block]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from model.blend.kernels import add_links
 from model.rows import with_room
 
 LAST, FOLLOWED = 50, 5
@@ -56,11 +57,8 @@ class Links:
 
     def read(self, from_n: NDArray[np.int64], weight_Dn: Floats, out_DI: Floats) -> None:
         """Sum of the links from some items, each times its weight."""
-        to_nN = self.item_IN[from_n] + 1  # no item is counted as one before the first, and left out
-        items, to = out_DI.shape[1], to_nN.ravel()
-        for decay, out_I in enumerate(out_DI):
-            weight_nN = self.weight_IDN[from_n, decay] * weight_Dn[decay][:, None]
-            out_I[:] = np.bincount(to, weight_nN.ravel(), items + 1)[1 : items + 1]
+        out_DI[:] = 0
+        add_links(from_n, self.item_IN, self.weight_IDN, weight_Dn, out_DI)
 
     def mend(self) -> None:
         """Links that hold no numbers are taken away."""

@@ -1,10 +1,12 @@
 """Which features there are, in their order, with the weights they start from, and how they add up to the terms of a score.
 
-Legend: F features.
+Legend: F features, T terms.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,6 @@ def _places() -> Iterator[tuple[str, slice]]:
 
 PLACES: Mapping[str, slice] = dict(_places())
 TERMS = tuple(dict.fromkeys(one.term for one in _PARTS))
-PARTS_OF_TERM: Mapping[str, tuple[slice, ...]] = {
-    term: tuple(PLACES[one.name] for one in _PARTS if one.term == term) for term in TERMS
-}
+_TERM_OF_F = [one.term for one in _PARTS for _ in one.start]
+OF_TERM_TF = np.array([[term == own for own in _TERM_OF_F] for term in TERMS], np.float32)
+"1 where a feature belongs to a term"

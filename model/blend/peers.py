@@ -5,11 +5,13 @@ Of each user the last N items are kept and of each item its last T takers, so th
 Legend: U users, I items, N items kept of a user, T takers kept of an item, n past items of a user (newest last), P peers.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.blend.kernels import add_taken, count_takers
 from model.blend.neighbours import recent
 from model.blend.trend import DAY_MS
 from model.rows import with_room
@@ -17,7 +19,7 @@ from model.rows import with_room
 ITEMS_KEPT, TAKERS_KEPT = 128, 256
 PEERS = 100
 FEATURES = 2
-_HALVINGS_A_MS = np.float32(1 / (30 * DAY_MS))
+_DECAY_A_MS = math.log(2) / (30 * DAY_MS)
 _NONE = -1
 
 
@@ -68,21 +70,13 @@ class Peers:
 
         Likeness: shared items / root of the peer's count (his own count is the same for all). `user` -1 = without a row.
         """
-        taker_nT = self.user_IT[recent(past)]
-        if not taker_nT.size:
-            out_FI[:] = 0
-            return
-        users, items = len(self.count_U), out_FI.shape[1]
-        # Nobody is counted as one before the first, and left out; so are items that are not there.
-        shared_U = np.bincount(taker_nT.ravel() + 1, minlength=users + 1)[1:]
+        out_FI[:] = 0
+        shared_U = np.zeros(len(self.count_U), np.int64)
+        count_takers(recent(past), self.user_IT, shared_U)
         like_U = shared_U / np.sqrt(np.maximum(self.count_U, 1))
         if user >= 0:
             like_U[user : user + 1] = 0
         # In order of rows, so that the sums do not depend on how the best are found.
         peer_P = np.sort(np.argpartition(-like_U, PEERS)[:PEERS]) if len(like_U) > PEERS else np.arange(len(like_U))
         peer_P = peer_P[like_U[peer_P] > 0]
-        item_PN = self.item_UN[peer_P]
-        like_PN = np.broadcast_to(like_U[peer_P][:, None].astype(np.float32), item_PN.shape)
-        left_PN = np.exp2(np.minimum(0, self.at_UN[peer_P] - at).astype(np.float32) * _HALVINGS_A_MS)
-        for out_I, one_PN in zip(out_FI, (like_PN, like_PN * left_PN), strict=True):
-            out_I[:] = np.bincount(item_PN.ravel() + 1, one_PN.ravel(), items + 1)[1:]
+        add_taken(peer_P, like_U[peer_P].astype(np.float32), self.item_UN, self.at_UN, at, _DECAY_A_MS, out_FI)
