@@ -19,7 +19,7 @@ from model.sequences import History, Sequences, number, pack
 from model.step import Step
 from model.trainer import CHUNK, PRECISIONS, Best, Trainer
 from model.unfinished import load, made_from, save
-from model.unroll import Carried, unroll
+from model.unroll import start, unroll
 
 _CUT = 10  # validation watches HR@10
 Steps = Mapping[str, Sequence[tuple[Step, str]]]
@@ -137,13 +137,13 @@ def validate(network: Network, batches: Sequence[Sequences], unknown: int) -> tu
     e_Uk = torch.cat([network.E_user, network.E_user.mean(dim=0, keepdim=True)])
     for batch in batches:
         e_Bk = e_Uk[batch.user_B]
-        carried = Carried.start(e_Bk, network.config.hidden)
+        state = start(e_Bk, network.config.hidden)
         for window in batch.windows:
-            h_NH, carried = unroll(network, window, e_Bk, carried, lambda values: values)
+            h_NH, state = unroll(network, window, e_Bk, state, lambda values: values)
             h_NH = h_NH[window.target_N]
-            for start in range(0, len(h_NH), CHUNK):
-                item_N = window.item_N[start : start + CHUNK]
-                logits_NI = network.logits(h_NH[start : start + CHUNK])
+            for first in range(0, len(h_NH), CHUNK):
+                item_N = window.item_N[first : first + CHUNK]
+                logits_NI = network.logits(h_NH[first : first + CHUNK])
                 rank_N = (logits_NI >= logits_NI.gather(1, item_N[:, None])).sum(dim=1)
                 hits += int((rank_N <= _CUT).sum())
                 loss += float(loss_and_slope(logits_NI, item_N, network.config)[0].sum())

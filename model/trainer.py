@@ -12,7 +12,7 @@ from torch import Tensor
 from model.network import Network
 from model.output import loss_and_slope
 from model.sequences import Sequences, Window
-from model.unroll import Carried, unroll
+from model.unroll import start, unroll
 
 CHUNK = 256  # rows of logits at once: 14 MB at the paper's 13,829 items, near enough to the cache to be three times faster than 1,024
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}  # None = that of the weights
@@ -47,10 +47,10 @@ class Trainer:
     def _step(self, batch: Sequences) -> float:
         network = self.network
         self.adam.zero_grad()
-        carried = Carried.start(network.E_user[batch.user_B], network.config.hidden)
+        state = start(network.E_user[batch.user_B], network.config.hidden)
         total = 0.0
         for window in batch.windows:
-            h_NH, carried = unroll(network, window, network.E_user[batch.user_B], carried, self._drop)
+            h_NH, state = unroll(network, window, network.E_user[batch.user_B], state, self._drop)
             total += self._backward(window, self._drop(h_NH[window.target_N]), batch.targets)
         torch.nn.utils.clip_grad_norm_(network.parameters(), network.config.clip_norm)
         self.adam.step()
@@ -62,8 +62,8 @@ class Trainer:
         slope_NH = torch.empty_like(h_NH)
         with torch.no_grad():
             W_IH = self._rounded(network.W_r)
-            for start in range(0, len(h_NH), CHUNK):
-                rows = slice(start, start + CHUNK)
+            for first in range(0, len(h_NH), CHUNK):
+                rows = slice(first, first + CHUNK)
                 h_nH = self._rounded(h_NH[rows])
                 logits_nI = (h_nH @ W_IH.T).to(network.dtype) + network.b_r
                 loss_n, slope_nI = loss_and_slope(logits_nI, window.item_N[rows], network.config)

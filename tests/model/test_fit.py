@@ -12,7 +12,7 @@ from model import CheckpointError, EpochReport, ModelConfig, ModelError, Recomme
 from model.fit import validate
 from model.sequences import History, pack
 from model.trainer import Trainer
-from model.unroll import Carried, unroll
+from model.unroll import start, unroll
 from tests.model import plain
 from tests.model.small import LOOKS_BACK, SMALL, Stream, awkward, recommender, small, step
 
@@ -58,7 +58,7 @@ def test_padded_batches_are_the_sequences_one_by_one(changes: dict[str, Any]) ->
     (batch,) = pack(_histories(one.config), 3, one.config, torch.float64, "cpu")
     with torch.no_grad():
         e_Bk = one.network.E_user[batch.user_B]
-        h_NH, _ = unroll(one.network, batch.windows[0], e_Bk, Carried.start(e_Bk, one.config.hidden), lambda values: values)
+        h_NH, _ = unroll(one.network, batch.windows[0], e_Bk, start(e_Bk, one.config.hidden), lambda values: values)
     expected = {
         history.user: plain.sequence(history.steps, one.weights(), history.user, one.config, history.previous)
         for history in _histories(one.config)
@@ -95,7 +95,7 @@ def test_training_gradient_is_autograd_through_the_whole_sequence() -> None:
     (batch,) = pack(_histories(config), 3, config, torch.float64, "cpu")
     window = batch.windows[0]
     e_Bk = network.E_user[batch.user_B]
-    h_NH, _ = unroll(network, window, e_Bk, Carried.start(e_Bk, config.hidden), lambda values: values)
+    h_NH, _ = unroll(network, window, e_Bk, start(e_Bk, config.hidden), lambda values: values)
     logits_NI = torch.tanh(network.logits(h_NH[window.target_N]))
     torch.autograd.backward([torch.nn.functional.cross_entropy(logits_NI, window.item_N)])
     torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
