@@ -3,7 +3,6 @@
 Legend: n items, N networks, K topics.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from model import Moved, Ranked
 
 _NAMED = 3  # topics of a network
-_OTHERS = -1  # topics that the net tells no part of
 
 
 def reasons(
@@ -23,30 +21,32 @@ def reasons(
 
     `moved` is the net's account of the open window; the term `posts` tells its own.
     """
-    posts_nNK = np.zeros((len(items), len(networks), 0), np.float32) if ranked.posts is None else ranked.posts.of(row, items)
-    for place, item in enumerate(items):
-        terms: dict[str, Any] = {name: float(term_BI[row, item]) for name, term_BI in ranked.terms.items()}
-        why = terms or {"net": float(ranked.scores_BI[row, item])}
-        by_network = {
-            network: topics for index, network in enumerate(networks)
-            if (topics := _by_topic(moved.get(network), place, posts_nNK[place, index]))
-        }  # fmt: skip
-        yield why | ({"moved": {network: _shown(topics) for network, topics in by_network.items()}} if by_network else {})
+    terms = ranked.terms or {"net": ranked.scores_BI}
+    numbers = zip(*(term_BI[row, list(items)].tolist() for term_BI in terms.values()), strict=True)
+    posts_NnK = [None] * len(networks) if ranked.posts is None else ranked.posts.of(row, items).swapaxes(0, 1)
+    shown = {
+        network: _shown(moved.get(network), posts_nK, len(items)) for network, posts_nK in zip(networks, posts_NnK, strict=True)
+    }
+    for place, own in enumerate(numbers):
+        by_network = {network: one for network, of_items in shown.items() if (one := of_items[place])}
+        yield dict(zip(terms, own, strict=True)) | ({"moved": by_network} if by_network else {})
 
 
-def _by_topic(net: Moved | None, place: int, posts_K: NDArray[np.float32]) -> dict[int, float]:
-    """What each topic of one network adds to a score, through the net and by the posts' own term; empty without either."""
-    topics: defaultdict[int, float] = defaultdict(float)
+def _shown(net: Moved | None, posts_nK: NDArray[np.float32] | None, items: int) -> list[dict[str, Any]]:
+    """What one network's posts moved each item, through the net and by the posts' own term, and the topics that moved most."""
+    topics = max([-1 if posts_nK is None else posts_nK.shape[1] - 1, *(net.topics if net else ())]) + 1
+    part_nK, rest_n = np.zeros((items, topics)), np.zeros(items)
     if net is not None:
         for topic, part_n in net.topics.items():
-            topics[topic] = float(part_n[place])
-        topics[_OTHERS] = float(net.by_n[place]) - sum(topics.values())
-    for topic in np.flatnonzero(posts_K).tolist():
-        topics[topic] += float(posts_K[topic])
-    return topics
-
-
-def _shown(topics: Mapping[int, float]) -> dict[str, Any]:
-    """The whole, and the topics that moved most."""
-    most = sorted(set(topics) - {_OTHERS}, key=lambda topic: (-abs(topics[topic]), topic))[:_NAMED]
-    return {"by": round(sum(topics.values()), 4), "topics": {str(topic): round(topics[topic], 4) for topic in most}}
+            part_nK[:, topic] = part_n
+        rest_n = net.by_n - part_nK.sum(axis=1)
+    if posts_nK is not None:
+        part_nK += posts_nK
+    most_n3 = np.argsort(-np.abs(part_nK), axis=1, kind="stable")[:, :_NAMED]
+    parts_n3 = np.take_along_axis(part_nK, most_n3, axis=1).round(4)
+    by_n = (part_nK.sum(axis=1) + rest_n).round(4)
+    has_n = np.full(items, net is not None) | part_nK.any(axis=1)
+    return [
+        {"by": by, "topics": {str(topic): part for topic, part in zip(most, parts, strict=True) if part}} if has else {}
+        for by, most, parts, has in zip(by_n.tolist(), most_n3.tolist(), parts_n3.tolist(), has_n.tolist(), strict=True)
+    ]
