@@ -7,7 +7,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from model.baselines import RIVALS
+from model.baselines.rivals import RIVALS
 from model.blend.parts import NAMES
 from model.compared import Compared
 from model.contract import Ranker

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.baselines import RIVALS
+from model.baselines.rivals import RIVALS
 from model.compared import Compared
 from model.contract import Ranker
 from tests.model.baselines.small import ITEMS, USERS, events, other_item, run, training
