@@ -22,6 +22,7 @@ from model.unfinished import load, made_from, save
 from model.unroll import start, unroll
 
 _CUT = 10  # validation watches HR@10
+_AHEAD = 4  # batches at once where nothing is learned: a step costs the more users the less each
 Steps = Mapping[str, Sequence[tuple[Step, str]]]
 
 
@@ -78,7 +79,7 @@ def fit(
     recommender = Recommender(config, users, items, seed)
     network = recommender.network.to(device)
     training = pack([_history(users[user], sequences[user], items) for user in users], batch, config, network.dtype, device)
-    held_out = pack(_continued(sequences, validation, users, items), batch, config, network.dtype, device)
+    held_out = pack(_continued(sequences, validation, users, items), _AHEAD * batch, config, network.dtype, device)
     unknown = sum(item not in items for steps in validation.values() for _, item in steps)
     trainer = Trainer(network, learning_rate, seed, PRECISIONS[precision])
     settings = (tuple(catalogue), patience, batch, seed, learning_rate, device, precision)

@@ -227,7 +227,7 @@ class Line:
             self.counts["unknown_items"] += 1
             return replace(taken, rank_published=published)
         # An item taken again is not held against the ranking: it is scored among those the user does not own, and itself.
-        owned = self.rows(one for one in user.owned if one != name)
+        owned = self.recommender.items.rows(one for one in user.owned if one != name)
         return replace(
             taken,
             rank_scored=rank_of(scores_I, item, owned),
@@ -323,13 +323,8 @@ class Line:
             self.users[one.user].listed = tuple(entry["item"] for entry in one.items)
             self.users.acted(one.user)
 
-    def rows(self, items: Iterable[str]) -> list[int]:
-        """Rows of the items that have one."""
-        found = (self.recommender.items.get(item) for item in items)
-        return [row for row in found if row is not None]
-
     def _listing(self) -> Listing:
-        return Listing(self.recommender, self.settings.list_size, self.rows(self.catalogue.retired))
+        return Listing(self.recommender, self.settings.list_size, self.recommender.items.rows(self.catalogue.retired))
 
     @property
     def _config(self) -> ModelConfig:

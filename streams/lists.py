@@ -52,18 +52,15 @@ def recommendations(listing: Listing, requests: Sequence[Request], wave: Wave, r
 
 
 def _best(listing: Listing, request: Request, scores_I: NDArray[np.float32]) -> list[int]:
-    owned = [item for item in (listing.recommender.items.get(name) for name in request.owned) if item is not None]
-    return top_k(scores_I, listing.size, [*owned, *listing.retired])
+    return top_k(scores_I, listing.size, [*listing.recommender.items.rows(request.owned), *listing.retired])
 
 
 def _recommendation(
     listing: Listing, request: Request, ranked: Ranked, row: int, best: list[int], moved: Mapping[str, Moved]
 ) -> Recommendation:
     recommender = listing.recommender
-    scores = ranked.scores_BI[row, best].tolist()
-    entries: list[dict[str, Any]] = [
-        {"item": recommender.items.name(item), "score": score} for item, score in zip(best, scores, strict=True)
-    ]
+    scores, name = ranked.scores_BI[row, best].tolist(), recommender.items.name
+    entries: list[dict[str, Any]] = [{"item": name(item), "score": score} for item, score in zip(best, scores, strict=True)]
     explained = best[:_EXPLAINED]
     for entry, why in zip(entries, reasons(ranked, row, explained, moved, recommender.config.networks), strict=False):
         entry["why"] = why
