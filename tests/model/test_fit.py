@@ -83,7 +83,7 @@ def test_windows_carry_state_and_past(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_training_gradient_is_autograd_through_the_whole_sequence() -> None:
-    """One step of training equals one step of Adam on the mean loss, all of it by autograd."""
+    """One step of training equals one step of Adam on the mean loss, with the output layer by autograd, too."""
     config = small(dropout=0.0)
     one, other = recommender(config), recommender(config)
     trainer = Trainer(one.network, 0.01, 0, None)

@@ -1,0 +1,84 @@
+"""The recurrence backwards in closed form, against autograd through the network's own cell."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from model.network import Network
+from model.recurrence import Before, Course, recur
+from tests.model.small import small
+
+_B, _T, _P, _KEPT = 3, 5, 2, 3
+_ACTIVE = (3, 3, 2, 2, 1)
+Loss = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class _Case:
+    network: Network
+    z_BT6H: Tensor
+    course: Course
+    before: Before
+
+
+def _case(*, time_gates: bool = True, attention: bool = True) -> _Case:
+    config = small(time_gates=time_gates, attention=attention, past=_KEPT)
+    draw = torch.Generator().manual_seed(0)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=draw, dtype=torch.float64)
+
+    g_BT = torch.rand((_B, _T), generator=draw, dtype=torch.float64)
+    g_BT[0, 1], g_BT[1, 0] = 1.0, 0.0  # no gap at all, and one without end
+    weights_BTS = random(_B, _T, _P + _T).abs()
+    for step in range(_T):
+        weights_BTS[:, step, _P + step :] = 0
+        weights_BTS[:, step, : max(0, _P + step - _KEPT)] = 0
+    H = config.hidden
+    before = Before(random(_B, _P, H), random(_B, H), random(_B, H))
+    course = Course(g_BT, weights_BTS, _ACTIVE, _KEPT, time_gates, attention)
+    return _Case(Network(config, 1, 1, seed=1), random(_B, _T, 6 * H).requires_grad_(), course, before)
+
+
+def _by_cell(case: _Case) -> Tensor:
+    h_BH, C_BH, seen, outputs = case.before.h_BH, case.before.C_BH, list(case.before.past_BPH.unbind(1)), []
+    for step, n in enumerate(case.course.active):
+        weights_nS = case.course.weights_BTS[:n, step, : len(seen)]
+        h_A_nH = torch.einsum("ns,nsh->nh", weights_nS, torch.stack([one[:n] for one in seen], dim=1))
+        h_BH, C_BH = case.network.cell(case.z_BT6H[:n, step], case.course.g_BT[:n, step, None], h_BH[:n], C_BH[:n], h_A_nH)
+        seen = [*(one[:n] for one in seen), h_BH]
+        outputs.append(h_BH)
+    return torch.cat(outputs)
+
+
+@pytest.mark.parametrize("time_gates", [True, False])
+@pytest.mark.parametrize("attention", [True, False])
+def test_values_and_gradients_are_those_of_the_cell(*, time_gates: bool, attention: bool) -> None:
+    """The same h at every active step and the same gradients of z, U and U_A, whatever users end and whatever was before the window."""
+    case = _case(time_gates=time_gates, attention=attention)
+    network = case.network
+    given = (case.z_BT6H, network.U, *((network.U_A,) if attention else ()))
+    expected_NH = _by_cell(case)
+    slope_NH = torch.randn(expected_NH.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    expected = torch.autograd.grad(expected_NH, given, slope_NH)
+    found_NH, _ = recur(case.z_BT6H, network.U, network.U_A, case.course, case.before)
+    torch.testing.assert_close(found_NH, expected_NH, rtol=0, atol=1e-12)
+    for one, found in zip(expected, torch.autograd.grad(found_NH, given, slope_NH), strict=True):
+        torch.testing.assert_close(found, one, rtol=0, atol=1e-11)
+
+
+def test_the_state_after_is_what_the_next_window_needs() -> None:
+    """Two windows one after the other give the h of one long window."""
+    case = _case()
+    network, course, cut = case.network, case.course, 2
+    whole_NH, _ = recur(case.z_BT6H, network.U, network.U_A, course, case.before)
+    first = Course(course.g_BT[:, :cut], course.weights_BTS[:, :cut, : _P + cut], _ACTIVE[:cut], _KEPT, True, True)  # noqa: FBT003
+    first_NH, after = recur(case.z_BT6H[:, :cut], network.U, network.U_A, first, case.before)
+    assert _KEPT == after.past_BPH.shape[1]
+    seen = slice(_P + cut - _KEPT, None)
+    second = Course(course.g_BT[:, cut:], course.weights_BTS[:, cut:, seen], _ACTIVE[cut:], _KEPT, True, True)  # noqa: FBT003
+    second_NH, _ = recur(case.z_BT6H[:, cut:], network.U, network.U_A, second, after)
+    torch.testing.assert_close(torch.cat([first_NH, second_NH]), whole_NH, rtol=0, atol=1e-12)
