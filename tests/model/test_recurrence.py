@@ -57,7 +57,7 @@ def _by_cell(case: _Case) -> Tensor:
 @pytest.mark.parametrize("time_gates", [True, False])
 @pytest.mark.parametrize("attention", [True, False])
 def test_values_and_gradients_are_those_of_the_cell(*, time_gates: bool, attention: bool) -> None:
-    """The same h at every active step and the same gradients of z, U and U_A, whatever users end and whatever was before the window."""
+    """The same h at every active step and the same gradients of z, U and U_A, whoever ends and whatever was before."""
     case = _case(time_gates=time_gates, attention=attention)
     network = case.network
     given = (case.z_BT6H, network.U, *((network.U_A,) if attention else ()))
