@@ -1,13 +1,13 @@
 """How a ranking becomes the Top-K list that people read (DESIGN section 5)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model import Memory, Moved, Ranked, Recommender, Step, Wave, top_k
+from model import Memory, Ranked, Recommender, Step, Wave, top_k
 from streams.reasons import reasons
 from streams.records import Last, Recommendation, Source
 from streams.windows import Window
@@ -47,8 +47,10 @@ class Listing:
 def recommendations(listing: Listing, requests: Sequence[Request], wave: Wave, ranked: Ranked) -> list[Recommendation]:
     """The lists of requests, in the order of the wave that was ranked for them; owned and retired items are left out."""
     best = [_best(listing, request, scores_I) for request, scores_I in zip(requests, ranked.scores_BI, strict=True)]
-    moved = listing.recommender.moved_by_posts(wave, [own[:_EXPLAINED] for own in best])
-    return [_recommendation(listing, one, ranked, row, best[row], moved[row]) for row, one in enumerate(requests)]
+    explained = [own[:_EXPLAINED] for own in best]
+    moved = listing.recommender.moved_by_posts(wave, explained)
+    whys = reasons(ranked, explained, moved, listing.recommender.config.networks)
+    return [_recommendation(listing, one, ranked, row, best[row], whys[row]) for row, one in enumerate(requests)]
 
 
 def _best(listing: Listing, request: Request, scores_I: NDArray[np.float32]) -> list[int]:
@@ -56,13 +58,12 @@ def _best(listing: Listing, request: Request, scores_I: NDArray[np.float32]) -> 
 
 
 def _recommendation(
-    listing: Listing, request: Request, ranked: Ranked, row: int, best: list[int], moved: Mapping[str, Moved]
+    listing: Listing, request: Request, ranked: Ranked, row: int, best: list[int], whys: list[dict[str, Any]]
 ) -> Recommendation:
     recommender = listing.recommender
     scores, name = ranked.scores_BI[row, best].tolist(), recommender.items.name
     entries: list[dict[str, Any]] = [{"item": name(item), "score": score} for item, score in zip(best, scores, strict=True)]
-    explained = best[:_EXPLAINED]
-    for entry, why in zip(entries, reasons(ranked, row, explained, moved, recommender.config.networks), strict=False):
+    for entry, why in zip(entries, whys, strict=False):
         entry["why"] = why
     return Recommendation(
         id=str(request.source),

@@ -56,15 +56,15 @@ class ByTopic:
     new_BI: NDArray[np.bool_]
     networks: int
 
-    def of(self, row: int, items: Sequence[int]) -> Floats:
-        """What each topic of each network adds to the scores of some items for the user in row `row`, (n, N, K)."""
-        chosen = torch.as_tensor(items, dtype=torch.long)
+    def of(self, row_n: NDArray[np.int64], item_n: NDArray[np.int64]) -> Floats:
+        """What each topic of each network adds to the scores of some items, each for the user in its row, (n, N, K)."""
+        chosen = torch.from_numpy(item_n)
         step_PI, v_PV = self.head.apart
         W_nV = self.head.W_IH[chosen] + step_PI[:, chosen].T @ v_PV
-        weight_n = self.weight_B2[row, 0] + self.weight_B2[row, 1] * self.new_BI[row, list(items)]
-        added_nV = W_nV.numpy() * self.v_BV[row] * weight_n[:, None]
+        weight_n = self.weight_B2[row_n, 0] + self.weight_B2[row_n, 1] * self.new_BI[row_n, item_n]
+        added_nV = W_nV.numpy() * self.v_BV[row_n] * weight_n[:, None]
         window_nM, profile_nM = np.split(added_nV, 2, axis=1)
-        return np.asarray(window_nM + profile_nM, np.float32).reshape(len(chosen), self.networks, -1)
+        return np.asarray(window_nM + profile_nM, np.float32).reshape(len(item_n), self.networks, -1)
 
 
 def tensor(v_BV: Floats) -> Tensor:

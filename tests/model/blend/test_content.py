@@ -80,10 +80,10 @@ def test_the_term_of_posts_is_the_sum_of_its_topics() -> None:
     new_BI = draw.random((4, items)) < 0.5
     by_topic = ByTopic(head, v_BV, np.array([[0.5, 0.25]] * 4), new_BI, networks)
     term_BI = head.logits(tensor(v_BV)).numpy() * (0.5 + 0.25 * new_BI)
-    for row in range(4):
-        added_nNK = by_topic.of(row, [5, 1, 0])
-        assert (3, networks, topics) == added_nNK.shape
-        np.testing.assert_allclose(term_BI[row, [5, 1, 0]], added_nNK.sum(axis=(1, 2)), rtol=1e-4, atol=1e-6)
+    row_n, item_n = np.array([0, 1, 2, 3, 3]), np.array([5, 1, 0, 7, 2])
+    added_nNK = by_topic.of(row_n, item_n)
+    assert (5, networks, topics) == added_nNK.shape
+    np.testing.assert_allclose(term_BI[row_n, item_n], added_nNK.sum(axis=(1, 2)), rtol=1e-4, atol=1e-6)
 
 
 def test_the_post_head_tells_people_apart() -> None:
