@@ -40,7 +40,7 @@ class TorchThread:
         self._telemetry.stage.labels(stage).observe(time.perf_counter() - start)
 
     def warm_up(self, config: ModelConfig) -> None:
-        """Load what torch loads with the first lesson, some seconds of it, beside the start instead of before the first list."""
+        """Load and compile what the first lesson needs, some seconds of it, beside the start instead of before the first list."""
         self._thread.submit(_learn_anything, config)
 
     def stop(self) -> None:
@@ -51,5 +51,5 @@ class TorchThread:
 def _learn_anything(config: ModelConfig) -> None:
     small = replace(config, topics=1, factors=1, hidden=1)
     recommender, memory = Recommender(small, ["user"], ["item"]), Memory.empty(small)
-    wave = Wave.of([("user", make_step(np.ones((len(small.networks), 1), np.float32), None, small), memory)], [0], [()])
+    wave = Wave.of([("user", make_step(np.ones((len(small.networks), 1), np.float32), None, small), memory)], [0], [("item",)])
     recommender.learn(Lesson.of(wave, recommender.rank(wave), [0], ("item",), (0,)))
