@@ -19,7 +19,11 @@ from faust.transport.drivers import aiokafka as driver
 from streams.align import Partition
 
 _faust_logger = logging.getLogger("faust.reader")
-_faust_logger.addFilter(lambda record: "keepalive" not in record.getMessage())  # a frozen process is told of by its fence
+# That a process was frozen is told by its fence, in one line.
+_faust_logger.addFilter(lambda record: "keepalive" not in record.getMessage())
+logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(
+    lambda record: not record.getMessage().startswith(("Heartbeat session expired", "Heartbeat failed: "))
+)
 _FETCH_MS = 50  # one request at a time goes to a broker: a partition that is not in it must not wait for long
 _ROUND_SECONDS = 1.0
 _SOON_SECONDS = 0.002
