@@ -5,8 +5,7 @@ fences an old one that had only been frozen.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -68,6 +67,7 @@ class Writer:
         self._sent: list[asyncio.Future[object]] = []
         self._offsets: dict[Partition, int] = {}  # of the last commit that had some
         self._one_at_a_time = asyncio.Lock()
+        self._is_fenced = False
 
     async def start(self) -> None:
         """Connect both producers; whoever held the transactional id before is fenced from here on."""
@@ -102,31 +102,28 @@ class Writer:
         if sent:
             await asyncio.gather(*sent)
         point("lists.after")
-        with self._fenced():
-            return await self._transaction(batch)
+        return await self._transaction(batch)
 
     async def prove(self) -> None:
         """Write the offsets of the last commit once more: a worker that has been replaced meanwhile learns it so."""
-        with self._fenced():
-            await self._transaction(Batch((), (), (), self._offsets))
-
-    @contextmanager
-    def _fenced(self) -> Iterator[None]:
-        try:
-            yield
-        except (ProducerFenced, InvalidProducerEpoch) as error:
-            raise FencedError(
-                f"another worker of group {self._kafka.group!r} has taken over, or this one stood still longer than Kafka waits; "
-                "it stops, and what it had not committed will be read again"
-            ) from error
+        await self._transaction(Batch((), (), (), self._offsets))
 
     async def _transaction(self, batch: Batch) -> int | None:
         async with self._one_at_a_time:
-            return await self._written(batch)
+            try:
+                return await self._written(batch)
+            except (ProducerFenced, InvalidProducerEpoch) as error:
+                self._is_fenced = True
+                raise FencedError(
+                    f"another worker of group {self._kafka.group!r} has taken over, or this one stood still longer than Kafka waits; "
+                    "it stops, and what it had not committed will be read again"
+                ) from error
 
     async def _written(self, batch: Batch) -> int | None:
         producer = self._transactions
         assert producer is not None  # noqa: S101 - start() has been awaited
+        if self._is_fenced:  # aiokafka would only say that no transaction can begin
+            raise ProducerFenced
         lessons = []
         point("transaction.before")
         async with producer.transaction():

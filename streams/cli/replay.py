@@ -55,7 +55,8 @@ def command(
     if rate is not None and speed is not None:
         raise click.UsageError("--rate and --speed exclude each other; give one")
     settings = for_artifacts(artifacts, bootstrap)
-    one_count_of_threads(settings)
+    if offline:
+        one_count_of_threads(settings)
     from streams import replay
 
     folder = Folder(data)

@@ -112,7 +112,7 @@ def test_a_transaction_that_times_out_ends_its_worker(
     kafka: Kafka, mini: Folder, artifacts: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """A worker frozen inside a transaction that Kafka ends meanwhile exits with one line; the next one loses and doubles nothing."""
-    worker_settings = _WORKER.model_copy(update={"transaction_timeout_ms": 1_000, "session_timeout_ms": 20_000})
+    worker_settings = _WORKER.model_copy(update={"transaction_timeout_ms": 1_000, "session_timeout_ms": 6_000})
     settings = kafka.settings(_NETWORKS, partitions=2, worker=worker_settings)
     kafka.create(settings)
     artifact = artifact_for(settings, artifacts("full"), tmp_path / "artifact")
