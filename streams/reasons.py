@@ -30,9 +30,8 @@ def reasons(
     item_R = np.array([item for own in items for item in own], np.int64)
     terms = ranked.terms or {"net": ranked.scores_BI}
     numbers = zip(*(term_BI[row_R, item_R].tolist() for term_BI in terms.values()), strict=True)
-    parts = _parts(ranked, row_R, item_R, moved, networks)
-    by_network = zip(*(_shown(*one) for one in parts), strict=True)
-    whys = (_why(terms, own, networks, shown) for own, shown in zip(numbers, by_network, strict=True))
+    by_network = [_shown(*one) for one in _parts(ranked, row_R, item_R, moved, networks)]
+    whys = (_why(terms, own, networks, [shown[place] for shown in by_network]) for place, own in enumerate(numbers))
     return [list(islice(whys, len(own))) for own in items]
 
 

@@ -64,7 +64,8 @@ class ByTopic:
         weight_n = self.weight_B2[row_n, 0] + self.weight_B2[row_n, 1] * self.new_BI[row_n, item_n]
         added_nV = W_nV.numpy() * self.v_BV[row_n] * weight_n[:, None]
         window_nM, profile_nM = np.split(added_nV, 2, axis=1)
-        return np.asarray(window_nM + profile_nM, np.float32).reshape(len(item_n), self.networks, -1)
+        topics = window_nM.shape[1] // max(1, self.networks)
+        return np.asarray(window_nM + profile_nM, np.float32).reshape(len(item_n), self.networks, topics)
 
 
 def tensor(v_BV: Floats) -> Tensor:

@@ -74,3 +74,10 @@ def test_a_list_says_what_the_posts_of_the_open_window_moved(preset: str) -> Non
         for one in moved.values():
             assert pytest.approx(one["by"], abs=2e-4) == sum(one["topics"].values())
     assert any(abs(terms["moved"]["twitter"]["by"]) > 0.001 for _, terms in why["post"])
+
+
+@pytest.mark.parametrize("preset", ["paper", "full"])
+def test_who_has_everything_gets_an_empty_list(preset: str) -> None:
+    """A list without items needs no reasons."""
+    outputs = drive(_line(preset), [took("ann", item, day * DAY, day) for day, item in enumerate("abcd", 1)])
+    assert [3, 2, 1, 0] == [len(made.items) for output in outputs for made in output.lists]
