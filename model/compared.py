@@ -64,11 +64,10 @@ class Compared:
             networks=training.networks, topics=training.topics, tau_seconds=training.tau_seconds, **self.settings
         )
         self._items = training.items
-        fixed = [str(row) for row in range(training.items)] if config.preset == "paper" else []
         self._recommender = fit(
             _by_user(training.train), _by_user(training.validation), config, epochs=self.epochs, patience=self.patience,
             seed=self.seed, device=self.device, learning_rate=self.learning_rate, progress=self.progress,
-            catalogue=fixed,
+            catalogue=[str(row) for row in range(training.items)],
         )  # fmt: skip
         words = training.words or [()] * training.items
         self._recommender.know(Known.of({str(row): own for row, own in enumerate(words)}))

@@ -66,12 +66,13 @@ def fit(
     `resume`: a file that keeps the fit after every epoch; where it is there, the fit goes on from it, to the result of an undisturbed
     one, and it is removed at the end. CheckpointError where it is of another fit.
     `precision` of the products with the output layer, which are most of the work: float32 or bfloat16.
-    `catalogue`: items that have a row from the start though nobody may have taken them, as many as `items_cap` allows (default 28).
+    `catalogue`: all items there are. In preset `paper` they have a row from the start, as many as `items_cap` allows (default 28).
     """
     if precision not in PRECISIONS:
         raise ModelError(f"precision {precision!r}; choose of {', '.join(PRECISIONS)}")
     users, items = number(sequences)
-    for name in catalogue:
+    fixed = tuple(catalogue) if config.preset == "paper" else ()
+    for name in fixed:
         if len(items) < config.items_cap:
             items.setdefault(name, len(items))
     if not users:
@@ -82,7 +83,7 @@ def fit(
     held_out = pack(_continued(sequences, validation, users, items), _AHEAD * batch, config, network.dtype, device)
     unknown = sum(item not in items for steps in validation.values() for _, item in steps)
     trainer = Trainer(network, learning_rate, seed, PRECISIONS[precision])
-    settings = (tuple(catalogue), patience, batch, seed, learning_rate, device, precision)
+    settings = (fixed, patience, batch, seed, learning_rate, device, precision)
     source = made_from((sequences, validation), config, *settings) if resume else ""
     best, done = load(resume, trainer, source) if resume and resume.exists() else (Best(), 0)
     started = time.perf_counter()

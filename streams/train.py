@@ -73,11 +73,10 @@ def train(folder: Folder, out: Path, settings: Settings, plan: Plan, watch: Watc
             tau_seconds=mean_gap_seconds(parts) or plan.model.tau_seconds,
         )
         training, validation = gathered(parts, config, topics, settings)
-        fixed = list(folder.items()) if config.preset == "paper" else []
         recommender = fit(
             training, validation, config, epochs=plan.epochs, patience=plan.patience, seed=plan.seed,
             learning_rate=plan.learning_rate, device=plan.device, progress=watch.epoch,
-            precision=plan.precision, resume=plan.resume, catalogue=fixed,
+            precision=plan.precision, resume=plan.resume, catalogue=list(folder.items()),
         )
     except (ModelError, TopicError) as error:
         raise DataError(f"cannot train on {folder.path}: {error}") from error

@@ -71,8 +71,11 @@ class Peers:
         Likeness: shared items / root of the peer's count (his own count is the same for all). `user` -1 = without a row.
         """
         out_FI[:] = 0
+        recent_n = recent(past)
+        if not len(recent_n):
+            return
         shared_U = np.zeros(len(self.count_U), np.int64)
-        count_takers(recent(past), self.user_IT, shared_U)
+        count_takers(recent_n, self.user_IT, shared_U)
         like_U = shared_U / np.sqrt(np.maximum(self.count_U, 1))
         if user >= 0:
             like_U[user : user + 1] = 0
