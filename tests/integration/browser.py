@@ -10,7 +10,7 @@ from typing import Any
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
+from selenium.webdriver.common.action_chains import ActionChains
 
 from tests.integration.until import until
 
@@ -76,12 +76,12 @@ class Browser:
 
     def text(self, selector: str) -> str:
         """The visible text of the first match; empty where there is none."""
-        found = self.driver.find_elements(By.CSS_SELECTOR, selector)
-        return str(found[0].text) if found else ""
+        # One script, not find and read: the page may draw itself anew between the two, and the element found is then stale.
+        return str(self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
 
     def count(self, selector: str) -> int:
         """How many match."""
-        return len(self.driver.find_elements(By.CSS_SELECTOR, selector))
+        return int(self.run("return document.querySelectorAll(arguments[0]).length", selector))
 
     def wait_text(self, selector: str, text: str) -> None:
         """Return once the first match says `text`."""
@@ -90,6 +90,10 @@ class Browser:
     def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the script returns
         """The result of a script."""
         return self.driver.execute_script(script, *arguments)
+
+    def press(self, *keys: str) -> None:
+        """Keys to whatever has the focus, which the page may meanwhile have drawn anew."""
+        ActionChains(self.driver).send_keys(*keys).perform()
 
     def emulate(self, width: int, height: int, *, mobile: bool = False, scale: float = 1.0) -> None:
         """A screen of that size."""

@@ -166,7 +166,7 @@ def test_it_works_by_keyboard(serve: Serve, browser: Browser) -> None:
     until(lambda: browser.count("#feed li") > 0, "lists are there")
     reached: list[str] = []
     while "feed" not in reached and len(reached) < 30:
-        browser.driver.switch_to.active_element.send_keys(Keys.TAB)
+        browser.press(Keys.TAB)
         name, outline = browser.run(
             "const one = document.activeElement, shown = one.name === 'measure' ? one.nextElementSibling : one;"
             "return [one.closest('#feed') ? 'feed' : one.id || one.name || one.tagName, getComputedStyle(shown).outlineStyle]"
@@ -175,10 +175,10 @@ def test_it_works_by_keyboard(serve: Serve, browser: Browser) -> None:
         reached.append(name)
     wanted = ["who", "theme", "measure", "pause", "feed"]
     assert wanted == [name for name in reached if name in wanted]
-    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    browser.press(Keys.ENTER)
     until(lambda: browser.run("return document.activeElement.id") == "person-title", "the user has the focus")
     browser.run("document.getElementById('who').focus()")
-    browser.driver.switch_to.active_element.send_keys("stranger", Keys.ENTER)
+    browser.press("stranger", Keys.ENTER)
     browser.wait_text("#person", "Nothing is known of this user")
     assert [] == browser.complaints()
 
@@ -195,7 +195,7 @@ def test_a_token_is_asked_for(kafka: Kafka, tmp_path: Path, browser: Browser) ->
         for secret, then in (("wrong", "a token is needed"), ("0123456789abcdef0123", "up to date")):
             until(lambda: browser.run("return document.activeElement.id") == "secret", "the token is asked for")
             browser.run("document.getElementById('secret').value = ''")
-            browser.driver.switch_to.active_element.send_keys(secret, Keys.ENTER)
+            browser.press(secret, Keys.ENTER)
             browser.wait_text("#status", then)
     browser.run("sessionStorage.clear()")
     browser.complaints()
