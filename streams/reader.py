@@ -7,7 +7,7 @@ what tells the aligner that no earlier record can come, so every fetch that brou
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -41,7 +41,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Records in the order of each partition, when they were handed on, and where reading stood right after them."""
+    """Records in the order of each partition, when the broker's answer with them came, and where reading stood right after them."""
 
     records: Mapping[Any, Sequence[ConsumerRecord]]
     came_at: float
@@ -117,7 +117,12 @@ class _Thread(driver.AIOKafkaConsumerThread):
                 waiter.result()  # errors of authorization
                 records = await fetcher.fetched_records(active_partitions, max_records=max_records)
         self._has_news = False
-        return Fetched(records, time.monotonic(), self._places(fetcher))
+        return Fetched(records, self._came_at(records), self._places(fetcher))
+
+    def _came_at(self, records: Iterable[Any]) -> float:
+        """When the last of these came. The next fetch is sent before they are handed on, and already tells what it must of others."""
+        answers = [self._answers[tp].answered_at for tp in records if tp in self._answers]
+        return max(answers, default=time.monotonic())
 
     def _places(self, fetcher: Any) -> dict[Partition, Place]:  # noqa: ANN401 - aiokafka ships no types
         found: dict[Partition, Place] = {}

@@ -23,9 +23,11 @@ from streams.bench.program import Program, wait
 from streams.connection import admin, consumer, producer
 from streams.faults import POINTS
 from streams.replay import value_of
+from streams.settings import KafkaSettings
 
 _WAIT_SECONDS = 120.0
 _POSTS, _INTERACTIONS = 600, 400
+_OFFSETS = "__consumer_offsets"
 _TARGET_SHARE = 0.2
 _SETTINGS = {
     "CROSSNET_WORKER__COMMIT_MS": "200", "CROSSNET_WORKER__COMMIT_EVENTS": "200", "CROSSNET_WORKER__CHECKPOINT_INTERACTIONS": "150",
@@ -73,9 +75,9 @@ def _once(case: Case) -> None:
     """New records, a worker that is struck, and one that ends the work."""
     draw, start = np.random.default_rng(case.times()), case.times() * 10 * _POSTS
     asyncio.run(case.own.send(case.own.bed.mixed(_POSTS, _INTERACTIONS, draw, start)))
-    point = f"{case.name}:{2 if case.name.startswith(('lists', 'transaction')) else 1}" if case.name in POINTS else ""
+    point = f"{case.name}:{2 if case.name.startswith('lists') else 1}" if case.name in POINTS else ""
     if case.strike is _timed_out:
-        point = "transaction.inside:2:STOP"
+        point = "transaction.inside:1:STOP"
     with case.own.worker(point) as worker:
         wait(lambda: worker.is_ready() or worker.has_ended(), f"the worker is ready; see {worker.log}", _WAIT_SECONDS)
         case.strike(case.own, worker)
@@ -154,19 +156,24 @@ def _strikes(found: Bed) -> dict[str, Strike]:
 
 def _timed_out(own: Own, worker: Program) -> None:
     """It froze inside a transaction, which Kafka ends; then it goes on, and must not."""
-    name = own.settings().kafka.state
+    kafka = own.settings().kafka
     wait(worker.is_stopped, f"it freezes at its point; see {worker.log}", _WAIT_SECONDS)
-    wait(lambda: not asyncio.run(_is_open(own, name)), "Kafka ends the transaction", _WAIT_SECONDS)
+    wait(lambda: not asyncio.run(has_open_offsets(kafka)), "Kafka ends the transaction", _WAIT_SECONDS)
     worker.process.send_signal(signal.SIGCONT)
     wait(worker.has_ended, f"it ends; see {worker.log}", _WAIT_SECONDS)
 
 
-async def _is_open(own: Own, name: str) -> bool:
-    """Whether a Kafka topic has records of a transaction that is neither committed nor aborted."""
+async def has_open_offsets(kafka: KafkaSettings) -> bool:
+    """Whether somebody's offsets are in a transaction that is neither committed nor aborted.
+
+    Of all that a commit writes, they alone are sure to have reached the broker at the point inside it.
+    """
     ends: list[int] = []
     for isolation in ("read_committed", "read_uncommitted"):
-        async with consumer(own.settings().kafka, isolation_level=isolation) as client:
-            places = [TopicPartition(name, number) for number in range(own.settings().kafka.partitions)]
+        async with consumer(kafka, isolation_level=isolation) as client:
+            client.assign([TopicPartition(_OFFSETS, 0)])
+            await client.end_offsets([TopicPartition(_OFFSETS, 0)])  # only now its partitions are known
+            places = [TopicPartition(_OFFSETS, number) for number in client.partitions_for_topic(_OFFSETS) or ()]
             ends.append(sum((await client.end_offsets(places)).values()))
     return ends[0] < ends[1]
 

@@ -30,11 +30,11 @@ _RANKED = 'crossnet_ranked_total{ranking="scored"}'
 _PAPER = ("--topics", "60", "--sweeps", "20", "--epochs", "1", "--hidden", "400")
 
 
-def run(posts: int, interactions: int, seconds: int, *, paper_size: bool = False) -> dict[str, object]:
+def run(posts: int, interactions: int, seconds: int, *, preset: str = "full", paper_size: bool = False) -> dict[str, object]:
     """Time each backlog on a synthetic world: 500 users and 1,000 items at h=128, or 2,536 and 13,829 at h=400."""
     users, items, sizes = (2_536, 13_829, _PAPER) if paper_size else (500, 1_000, SMALL)
     draw = np.random.default_rng(1)
-    with bed(users, items, sizes) as found:
+    with bed(users, items, (*sizes, "--preset", preset)) as found:
         rates: dict[str, float] = {}
         inversions: list[float] = []
         for name, refresh in (("renewing", "3600"), ("plain", "0")):
@@ -48,7 +48,7 @@ def run(posts: int, interactions: int, seconds: int, *, paper_size: bool = False
         acts = found.interactions(seconds * _LATENCY_RATE, draw)
         delays = _latency(found.own("live"), acts)
     return {
-        "bench": "worker", "hidden": 400 if paper_size else 128, "users": users, "items": items, "posts": posts,
+        "bench": "worker", "preset": preset, "hidden": 400 if paper_size else 128, "users": users, "items": items, "posts": posts,
         "interactions": interactions, "bare_agent_records_per_second": round(bare), "posts_per_second": round(rates["renewing"]),
         "posts_per_second_without_lists": round(rates["plain"]), "posts_to_bare_agent": round(rates["renewing"] / bare, 2),
         "interactions_per_second": round(rates["acts"]), "latency_rate": _LATENCY_RATE, **delays, "inversions": sum(inversions),

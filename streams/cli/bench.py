@@ -64,19 +64,20 @@ def train(*, as_json: bool) -> None:
 
 
 @command.command()
+@click.option("--preset", default="full", show_default=True, type=click.Choice(["paper", "full"]), help="Which model.")
 @click.option("--paper-size", is_flag=True, help="h=400 and 13,829 items instead of h=128 and 1,000.")
 @click.option("--posts", default=40_000, show_default=True, help="In the backlog of posts.")
 @click.option("--interactions", default=6_000, show_default=True, help="In the backlog of interactions.")
 @click.option("--seconds", default=20, show_default=True, help="How long latency is measured.")
 @json_option
-def worker(posts: int, interactions: int, seconds: int, *, paper_size: bool, as_json: bool) -> None:
+def worker(preset: str, posts: int, interactions: int, seconds: int, *, paper_size: bool, as_json: bool) -> None:
     """Measure posts and interactions through Kafka, against a bare Faust agent, and latency at 100 events a second.
 
     Example: crossnet bench worker --json
     """
     from streams.bench import worker as bench
 
-    say(bench.run(posts, interactions, seconds, paper_size=paper_size), as_json=as_json)
+    say(bench.run(posts, interactions, seconds, preset=preset, paper_size=paper_size), as_json=as_json)
 
 
 @command.command()

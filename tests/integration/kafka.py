@@ -76,14 +76,6 @@ class Kafka:
         """All that the Kafka topic holds now, by partition and offset; "read_committed" leaves out open transactions."""
         return asyncio.run(self._read_all(topic, isolation))
 
-    def has_open_transaction(self, topic: str) -> bool:
-        """Whether it has records of a transaction that has neither been committed nor aborted."""
-        return asyncio.run(self._end(topic, "read_committed")) < asyncio.run(self._end(topic, "read_uncommitted"))
-
-    async def _end(self, topic: str, isolation: str) -> int:
-        async with AIOKafkaConsumer(bootstrap_servers=self.bootstrap, isolation_level=isolation) as consumer:
-            return sum((await consumer.end_offsets([TopicPartition(topic, one) for one in await _numbers(consumer, topic)])).values())
-
     async def _produce(self, topic: str, records: Sequence[Record]) -> list[tuple[int, int]]:
         async with AIOKafkaProducer(bootstrap_servers=self.bootstrap, max_request_size=4 * 2**20) as producer:
             sent = [
