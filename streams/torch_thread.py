@@ -50,6 +50,6 @@ class TorchThread:
 
 def _learn_anything(config: ModelConfig) -> None:
     small = replace(config, topics=1, factors=1, hidden=1)
-    recommender, memory = Recommender(small, ["user"], ["item"]), Memory.empty(small)
+    recommender, memory = Recommender(small, ["user"], ["item", "next"]), Memory.empty(small)
     wave = Wave.of([("user", make_step(np.ones((len(small.networks), 1), np.float32), None, small), memory)], [0], [("item",)])
-    recommender.learn(Lesson.of(wave, recommender.rank(wave), [0], ("item",), (0,)))
+    recommender.learn(Lesson.of(wave, recommender.rank(wave), [0], ("next",), (0,)))

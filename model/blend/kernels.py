@@ -37,6 +37,46 @@ def add_links(from_n: Longs, item_IN: Rows, weight_IDN: Floats, weight_Dn: Float
 
 
 @_compiled
+def strengthen(from_n: Longs, to: int, weight_Dn: Floats, item_IN: Rows, weight_IDN: Floats) -> None:
+    """Add to the links from some items to one; a new link takes the place of the weakest by the first decay."""
+    for place in range(len(from_n)):
+        row, link = from_n[place], 0
+        for other in range(item_IN.shape[1]):
+            if item_IN[row, other] == to:
+                link = other
+                break
+            if weight_IDN[row, 0, other] < weight_IDN[row, 0, link]:
+                link = other
+        if item_IN[row, link] != to:
+            item_IN[row, link] = to
+            weight_IDN[row, :, link] = 0
+        for decay in range(weight_Dn.shape[0]):
+            weight_IDN[row, decay, link] += weight_Dn[decay, place]
+
+
+@_compiled
+def strengthen_from(row: int, to_n: Longs, weight_Dn: Floats, item_IN: Rows, weight_IDN: Floats) -> None:
+    """Add to the links from one item to distinct others; new ones take the places of the weakest, none that of another of them."""
+    new_n = np.ones(len(to_n), np.bool_)
+    for place in range(len(to_n)):
+        for link in range(item_IN.shape[1]):
+            if item_IN[row, link] == to_n[place]:
+                new_n[place] = False
+                for decay in range(weight_Dn.shape[0]):
+                    weight_IDN[row, decay, link] += weight_Dn[decay, place]
+                break
+    weakest_N = np.argsort(weight_IDN[row, 0], kind="mergesort")
+    taken = 0
+    for place in range(len(to_n)):
+        if new_n[place]:
+            link = weakest_N[taken]
+            item_IN[row, link] = to_n[place]
+            for decay in range(weight_Dn.shape[0]):
+                weight_IDN[row, decay, link] = weight_Dn[decay, place]
+            taken += 1
+
+
+@_compiled
 def count_takers(from_n: Longs, user_IT: Rows, shared_U: Longs) -> None:
     """Count how many of some items each user has taken."""
     for row in from_n:

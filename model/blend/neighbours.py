@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model.blend.kernels import add_links
+from model.blend.kernels import add_links, strengthen, strengthen_from
 from model.rows import with_room
 
 LAST, FOLLOWED = 50, 5
@@ -40,20 +40,11 @@ class Links:
 
     def add(self, from_n: NDArray[np.int64], to: int, weight_Dn: Floats) -> None:
         """Strengthen links from distinct rows to one."""
-        found_nN = self.item_IN[from_n] == to
-        known_n = found_nN.any(axis=1)
-        place_n = np.where(known_n, found_nN.argmax(axis=1), self.weight_IDN[from_n, 0].argmin(axis=1))
-        self.item_IN[from_n, place_n] = to
-        self.weight_IDN[from_n, :, place_n] = self.weight_IDN[from_n, :, place_n] * known_n[:, None] + weight_Dn.T
+        strengthen(from_n, to, weight_Dn, self.item_IN, self.weight_IDN)
 
     def add_to(self, row: int, to_n: NDArray[np.int64], weight_Dn: Floats) -> None:
         """Strengthen links from one row to distinct others."""
-        found_nN = self.item_IN[row] == to_n[:, None]
-        known_n = found_nN.any(axis=1)
-        self.weight_IDN[row][:, found_nN[known_n].argmax(axis=1)] += weight_Dn[:, known_n]
-        new_m = to_n[~known_n]
-        place_m = self.weight_IDN[row, 0].argsort(kind="stable")[: len(new_m)]
-        self.item_IN[row, place_m], self.weight_IDN[row][:, place_m] = new_m, weight_Dn[:, ~known_n]
+        strengthen_from(row, to_n, weight_Dn, self.item_IN, self.weight_IDN)
 
     def read(self, from_n: NDArray[np.int64], weight_Dn: Floats, out_DI: Floats) -> None:
         """Sum of the links from some items, each times its weight."""
