@@ -80,8 +80,8 @@ class Blend:
             good.append(block.good_BF)
             for event, (feature_FI, item, one) in enumerate(zip(block.feature_BFI, items[some], block.seen, strict=True)):
                 teaches = self.statistics.influence.teaches(one.user, item, one.at)
-                owned = {*one.past, *self.statistics.history.of(one.user)}
-                losses.append(self.weights.learn(feature_FI, item, sorted(owned), one.context, teaches=teaches))
+                owned = [*one.past, *self.statistics.history.of(one.user)]
+                losses.append(self.weights.learn(feature_FI, item, owned, one.context, teaches=teaches))
                 if teaches:
                     row = some.start + event
                     self.waiting.append(Waited(item, one, v_BV[row], h_BH[row], feature_FI if keeps else None))

@@ -42,7 +42,10 @@ class History:
 
     def of(self, user: int) -> list[int]:
         """Rows of the items a user has."""
-        return [item for item, turn in self._taken.get(user, {}).items() if self.turn_I[item] == turn]
+        own = self._taken.get(user, {})
+        if not self._turn:  # no row has become another's, the usual case
+            return list(own)
+        return [item for item, turn in own.items() if self.turn_I[item] == turn]
 
     # ---- state ----
 
