@@ -24,8 +24,7 @@ _faust_logger.addFilter(lambda record: "keepalive" not in record.getMessage())
 logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(
     lambda record: not record.getMessage().startswith(("Heartbeat session expired", "Heartbeat failed: "))
 )
-_FETCH_MS = 50  # how long the broker may wait for records
-_PARTIAL_MS = 20  # the same where partitions are missing, whose records still lie here: one request at a time goes to a broker
+_FETCH_MS = 50  # one request at a time goes to a broker: a partition that is not in it must not wait for long
 _ROUND_SECONDS = 1.0
 _SOON_SECONDS = 0.002
 _QUEUED = 1  # fetches that wait while one is worked on; aiokafka itself reads further ahead
@@ -81,8 +80,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
             sent_at = time.monotonic()
             has_records = bool(await ask(assignment, node_id, request))
             self._note(assignment, request, sent_at)
-            partial = _PARTIAL_MS if fetcher._records else _FETCH_MS  # noqa: SLF001
-            fetcher._fetch_max_wait_ms = 0 if has_records else partial  # noqa: SLF001 - aiokafka fixes it at the start
+            fetcher._fetch_max_wait_ms = 0 if has_records else _FETCH_MS  # noqa: SLF001 - aiokafka fixes it at the start
             for waiter in fetcher._fetch_waiters:  # noqa: SLF001 - an answer without records is news, too
                 fetcher._notify(waiter)  # noqa: SLF001
             return has_records
