@@ -65,6 +65,8 @@ def strengthen_from(row: int, to_n: Longs, weight_Dn: Floats, item_IN: Rows, wei
                 for decay in range(weight_Dn.shape[0]):
                     weight_IDN[row, decay, link] += weight_Dn[decay, place]
                 break
+    if not new_n.any():
+        return
     weakest_N = np.argsort(weight_IDN[row, 0], kind="mergesort")
     taken = 0
     for place in range(len(to_n)):

@@ -16,6 +16,7 @@ import numpy as np
 from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from streams import kafka_topics
 from streams.bench.audit import audit
 from streams.bench.bed import Bed, Own, bed
 from streams.bench.hostile import hostile
@@ -23,7 +24,7 @@ from streams.bench.program import Program, wait
 from streams.connection import admin, consumer, producer
 from streams.faults import POINTS
 from streams.replay import value_of
-from streams.settings import KafkaSettings
+from streams.settings import Settings
 
 _WAIT_SECONDS = 120.0
 _POSTS, _INTERACTIONS = 600, 400
@@ -156,24 +157,23 @@ def _strikes(found: Bed) -> dict[str, Strike]:
 
 def _timed_out(own: Own, worker: Program) -> None:
     """It froze inside a transaction, which Kafka ends; then it goes on, and must not."""
-    kafka = own.settings().kafka
+    settings = own.settings()
     wait(worker.is_stopped, f"it freezes at its point; see {worker.log}", _WAIT_SECONDS)
-    wait(lambda: not asyncio.run(has_open_offsets(kafka)), "Kafka ends the transaction", _WAIT_SECONDS)
+    wait(lambda: not asyncio.run(has_open_offsets(settings)), "Kafka ends the transaction", _WAIT_SECONDS)
     worker.process.send_signal(signal.SIGCONT)
     wait(worker.has_ended, f"it ends; see {worker.log}", _WAIT_SECONDS)
 
 
-async def has_open_offsets(kafka: KafkaSettings) -> bool:
+async def has_open_offsets(settings: Settings) -> bool:
     """Whether somebody's offsets are in a transaction that is neither committed nor aborted.
 
     Of all that a commit writes, they alone are sure to have reached the broker at the point inside it.
     """
+    count = (await kafka_topics.partitions(settings, [_OFFSETS]))[_OFFSETS]
+    places = [TopicPartition(_OFFSETS, number) for number in range(count)]
     ends: list[int] = []
     for isolation in ("read_committed", "read_uncommitted"):
-        async with consumer(kafka, isolation_level=isolation) as client:
-            client.assign([TopicPartition(_OFFSETS, 0)])
-            await client.end_offsets([TopicPartition(_OFFSETS, 0)])  # only now its partitions are known
-            places = [TopicPartition(_OFFSETS, number) for number in client.partitions_for_topic(_OFFSETS) or ()]
+        async with consumer(settings.kafka, isolation_level=isolation) as client:
             ends.append(sum((await client.end_offsets(places)).values()))
     return ends[0] < ends[1]
 

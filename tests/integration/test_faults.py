@@ -120,8 +120,8 @@ def test_a_transaction_that_times_out_ends_its_worker(
     crossnet("replay", mini.path, "--artifacts", artifact)
     with Worker(artifact, fault="transaction.inside:2:STOP") as worker:
         until(worker.is_stopped, "it freezes in its transaction", 240)
-        assert asyncio.run(has_open_offsets(settings.kafka))
-        until(lambda: not asyncio.run(has_open_offsets(settings.kafka)), "Kafka ends the transaction", 240, every=1)
+        assert asyncio.run(has_open_offsets(settings))
+        until(lambda: not asyncio.run(has_open_offsets(settings)), "Kafka ends the transaction", 240, every=1)
         worker.send(signal.SIGCONT)
         assert 1 == worker.wait()
         (error,) = [line for line in worker.log().splitlines() if "ERROR" in line]
