@@ -37,7 +37,7 @@ class ModelConfig:
     previous_item: bool = True
     "preset full: the item the user took before is one more column of the pooled input"
     without: tuple[str, ...] = ()
-    "parts of preset full that are left out: net, trend, neighbours, peers, texts, posts, contexts, learning"
+    "parts of preset full that are left out; model/blend/parts.py names them"
     logits: str = "tanh"
     "what stands before the softmax of eq. 8: tanh, or identity"
     loss: str = "ce"

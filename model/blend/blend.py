@@ -1,6 +1,6 @@
 """The blend: heads of the network, statistics, texts and posts, weighed as the stream teaches (BLEND, recipe).
 
-    score_i = sum_e a_e (log p_e(i) + 8) + sum_j w_j f_j(i)
+    score_i = sum_e a_e (log p_e(i) + 8) + sum_j w_j f_j(i)        a, w: other ones where item i is young
 
 Interactions of one time are all ranked, then learned one after the other by the weights; heads and statistics take them in when the
 time is over, so that the weights learn from what had seen no more than what was ranked.
@@ -37,6 +37,7 @@ class Blend:
         self.statistics.without = frozenset(parts)
         self.statistics.changed()
         self.weights.contexts, self.weights.learning = "contexts" not in parts, "learning" not in parts
+        self.weights.young = "young" not in parts
 
     def place(self, row: int, bias: float) -> None:
         """A row for a new item, which may have been another's."""
@@ -50,21 +51,26 @@ class Blend:
         term_BTI = np.empty((len(seen), len(TERMS), self.statistics.rows), np.float32)
         for some, block in self.statistics.blocks(h_BH, v_BV, seen):
             # Features are far larger than all else here, so they are read once: a matrix of weights an event.
-            np.matmul(self._weights(block)[:, None] * OF_TERM_TF, block.feature_BFI, out=term_BTI[some])
+            weight_B2TF = self._weights(block)[:, :, None] * OF_TERM_TF
+            both_BTI = weight_B2TF.reshape(len(block.seen), -1, weight_B2TF.shape[-1]) @ block.feature_BFI
+            np.multiply(both_BTI[:, len(TERMS) :], block.young_BI[:, None], out=term_BTI[some])
+            term_BTI[some] += both_BTI[:, : len(TERMS)]
         return term_BTI.sum(axis=1), {name: term_BTI[:, row] for row, name in enumerate(TERMS)}
 
     def net(self, h_BH: Tensor, seen: Sequence[Seen], rows: Sequence[int]) -> Floats:
         """The net's term of some items, (B, n), as in `scores`."""
         feature_EBn = self.statistics.net(h_BH, rows)
-        weight_BE = np.stack([self.weights.of(one.context)[PLACES["net"]] for one in seen])
-        return np.asarray(np.einsum("be,ebn->bn", weight_BE, feature_EBn), np.float32)
+        weight_B2E = np.stack([self.weights.of(one.context)[:, PLACES["net"]] for one in seen])
+        young_Bn = self.statistics.young(seen)[:, list(rows)]
+        all_2Bn = np.einsum("bje,ebn->jbn", weight_B2E, feature_EBn)
+        return np.asarray(all_2Bn[0] + all_2Bn[1] * young_Bn, np.float32)
 
     def _weights(self, block: Block) -> Floats:
-        return np.stack([self.weights.of(one.context) for one in block.seen]) * block.good_BF
+        return np.stack([self.weights.of(one.context) for one in block.seen]) * block.good_BF[:, None]
 
     def by_topic(self, v_BV: Floats, seen: Sequence[Seen], networks: int) -> ByTopic:
         """What the term `posts` of these events' scores is made of."""
-        weight_B2 = np.stack([self.weights.of(one.context)[PLACES["posts"]] for one in seen])
+        weight_B2 = np.stack([self.weights.of(one.context)[:, PLACES["posts"].start] for one in seen])
         if "posts" in self.statistics.without:
             weight_B2[:] = 0
         return ByTopic(self.statistics.posts, v_BV, weight_B2, self.statistics.young(seen), networks)
@@ -78,10 +84,11 @@ class Blend:
         for some, block in self.statistics.blocks(h_BH, v_BV, seen):
             keeps = len(self.waiting) + len(block.seen) <= APART
             good.append(block.good_BF)
-            for event, (feature_FI, item, one) in enumerate(zip(block.feature_BFI, items[some], block.seen, strict=True)):
+            events = zip(block.feature_BFI, block.young_BI, items[some], block.seen, strict=True)
+            for event, (feature_FI, young_I, item, one) in enumerate(events):
                 teaches = self.statistics.influence.teaches(one.user, item, one.at)
                 owned = [*one.past, *self.statistics.history.of(one.user)]
-                losses.append(self.weights.learn(feature_FI, item, owned, one.context, teaches=teaches))
+                losses.append(self.weights.learn(feature_FI, young_I, item, owned, one.context, teaches=teaches))
                 if teaches:
                     row = some.start + event
                     self.waiting.append(Waited(item, one, v_BV[row], h_BH[row], feature_FI if keeps else None))

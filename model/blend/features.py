@@ -17,8 +17,9 @@ from model.blend.influence import Influence
 from model.blend.neighbours import Neighbours
 from model.blend.parts import FEATURES, PLACES
 from model.blend.peers import Peers
-from model.blend.posts import YOUNG_DAYS, post_head, tensor
+from model.blend.posts import post_head, tensor
 from model.blend.texts import Texts
+from model.blend.trail import trail_head, trails_of
 from model.blend.trend import Trend, lift
 
 LIFT = 8.0  # log p + 8 is about 0 for a middling item, so that a head's weight does not move the level of all scores
@@ -51,6 +52,8 @@ class Block:
     feature_BFI: Floats
     good_BF: NDArray[np.bool_]
     "whether the feature holds numbers; where it does not it is zero"
+    young_BI: NDArray[np.bool_]
+    "items that are new at the time of the event"
 
     def is_of(self, h_BH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> bool:
         """Whether they are the features of these."""
@@ -63,7 +66,7 @@ class Statistics:
     def __init__(self, W_IH: Tensor, b_I: Tensor, width: int) -> None:
         items = len(b_I)
         self.heads = [Head(rate, W_IH, b_I) for rate in RATES]
-        self.posts = post_head(items, width)
+        self.posts, self.trail = post_head(items, width), trail_head(items)
         self.trend, self.neighbours, self.peers = Trend(items), Neighbours(items), Peers(items)
         self.texts, self.history, self.influence = Texts(items), History(items), Influence(items)
         self.rows, self.without = items, frozenset[str]()
@@ -76,7 +79,8 @@ class Statistics:
         """A row for a new item, which may have been another's."""
         for head in self.heads:
             head.place(row, bias)
-        self.posts.place(row, 0.0)
+        for head in (self.posts, self.trail):
+            head.place(row, 0.0)
         for part in (self.trend, self.neighbours, self.peers, self.texts, self.history, self.influence):
             part.grow(row + 1)
             if row < self.rows:
@@ -116,7 +120,7 @@ class Statistics:
         sums_BF = feature_BFI @ np.ones(self.rows, np.float32)
         good_BF = np.abs(sums_BF) < _LARGEST * max(1, self.rows)
         feature_BFI[~good_BF] = 0.0
-        block = Block(h_BH, v_BV, seen, feature_BFI, good_BF)
+        block = Block(h_BH, v_BV, seen, feature_BFI, good_BF, self.young(seen))
         self.remembered = [*self.remembered[1 - _REMEMBERED :], block]
         return block
 
@@ -136,12 +140,14 @@ class Statistics:
                 for one, out_FI in zip(seen, place["peers"], strict=True):
                     self.peers.features(one.user, one.past, one.at, out_FI)
                 lift(place["peers"])
+            if "trail" in place:
+                trail_BV = tensor(trails_of([one.past for one in seen]))
+                np.add(self.trail.log_shares(trail_BV).numpy(), np.float32(LIFT), out=place["trail"][:, 0])
             if "texts" in place:
                 self.texts.features([one.user for one in seen], place["texts"][:, 0])
                 lift(place["texts"])
             if "posts" in place:
                 place["posts"][:, 0] = self.posts.logits(tensor(v_BV)).numpy()
-                np.multiply(place["posts"][:, 0], self.young(seen), out=place["posts"][:, 1])
         for name in self.without & PLACES.keys():
             feature_BFI[:, PLACES[name]] = 0
         return feature_BFI
@@ -168,7 +174,7 @@ class Statistics:
 
     def young(self, seen: Sequence[Seen]) -> NDArray[np.bool_]:
         """Items that are new at the time of each event, (B, I)."""
-        made = {at: self.trend.young(at, YOUNG_DAYS) for at in {one.at for one in seen}}
+        made = {at: self.trend.young(at) for at in {one.at for one in seen}}
         return np.stack([made[one.at] for one in seen])
 
     # ---- learn ----
@@ -176,6 +182,8 @@ class Statistics:
     def learn(self, waited: Sequence["Waited"]) -> None:
         """Events one after the other; those without h were only counted, and teach the heads of the network nothing."""
         self._learn_net([one for one in waited if one.h_H is not None])
+        if "trail" not in self.without:
+            self._learn_trail([one for one in waited if one.seen.past])
         if "posts" not in self.without:
             self._learn_posts([one for one in waited if one.v_V.any()])
         for one in waited:
@@ -194,6 +202,12 @@ class Statistics:
         for row, head in enumerate(self.heads):
             head.learn(h_BH, [one.item for one in waited], _stacked([one.feature_FI for one in waited], PLACES["net"].start + row))
 
+    def _learn_trail(self, waited: Sequence["Waited"]) -> None:
+        if waited:
+            trail_BV = tensor(trails_of([one.seen.past for one in waited]))
+            logits_BI = _stacked([one.feature_FI for one in waited], PLACES["trail"].start)
+            self.trail.learn(trail_BV, [one.item for one in waited], logits_BI)
+
     def _learn_posts(self, waited: Sequence["Waited"]) -> None:
         if waited:
             v_BV = tensor(np.stack([one.v_V for one in waited]))
@@ -207,8 +221,9 @@ class Statistics:
             self.heads[0].mend(torch.zeros_like(self.heads[0].W_IH), torch.zeros_like(self.heads[0].b_I))
             for head in self.heads[1:]:
                 head.mend(self.heads[0].W_IH, self.heads[0].b_I)
-        if "posts" in ill:
-            self.posts.mend(torch.zeros_like(self.posts.W_IH), torch.zeros_like(self.posts.b_I))
+        for name, one in (("posts", self.posts), ("trail", self.trail)):
+            if name in ill:
+                one.mend(torch.zeros_like(one.W_IH), torch.zeros_like(one.b_I))
         for name, part in (("trend", self.trend), ("neighbours", self.neighbours), ("texts", self.texts)):
             if name in ill:
                 part.mend()

@@ -23,10 +23,11 @@ _PARTS = (
     Part("trend", "trend", (0.0, 0.1, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)),  # half-lives in time and events; age, idle, never
     Part("neighbours", "neighbours", (0.1, 0.1, 0.1, 0.1)),  # item-kNN at three decays, Markov
     Part("peers", "neighbours", (0.0, 0.0)),  # at any time, lately
+    Part("trail", "neighbours", (0.0,)),
     Part("texts", "texts", (0.0,)),
-    Part("posts", "posts", (0.0, 0.0)),  # of all items, of new ones
+    Part("posts", "posts", (0.0,)),
 )
-LEARNED = ("contexts", "learning")  # parts without features of their own
+LEARNED = ("contexts", "young", "learning")  # parts without features of their own
 NAMES = (*(one.name for one in _PARTS), *LEARNED)
 START = tuple(weight for one in _PARTS for weight in one.start)
 FEATURES = len(START)

@@ -21,7 +21,6 @@ from model.blend.heads import Head
 RATE = 0.3
 _DECAY = 0.95  # of the profile, a step
 _LENGTH = 3 / math.sqrt(2)
-YOUNG_DAYS = 7.0
 Floats = NDArray[np.float32]
 
 
@@ -52,8 +51,8 @@ class ByTopic:
     head: Head
     v_BV: Floats
     weight_B2: NDArray[np.floating]
-    "of the feature for all items, and for new ones alone"
-    new_BI: NDArray[np.bool_]
+    "of the feature for all items, and what is added to it for young ones"
+    young_BI: NDArray[np.bool_]
     networks: int
 
     def of(self, row_n: NDArray[np.int64], item_n: NDArray[np.int64]) -> Floats:
@@ -61,7 +60,7 @@ class ByTopic:
         chosen = torch.from_numpy(item_n)
         step_PI, v_PV = self.head.apart
         W_nV = self.head.W_IH[chosen] + step_PI[:, chosen].T @ v_PV
-        weight_n = self.weight_B2[row_n, 0] + self.weight_B2[row_n, 1] * self.new_BI[row_n, item_n]
+        weight_n = self.weight_B2[row_n, 0] + self.weight_B2[row_n, 1] * self.young_BI[row_n, item_n]
         added_nV = W_nV.numpy() * self.v_BV[row_n] * weight_n[:, None]
         window_nM, profile_nM = np.split(added_nV, 2, axis=1)
         topics = window_nM.shape[1] // max(1, self.networks)

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model.blend.features import Statistics
+from model.blend.heads import Head
 from model.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ _ARRAYS = (
     "statistics.neighbours.next.weight_IDN", "statistics.neighbours.count_I", "statistics.peers.item_UN", "statistics.peers.at_UN",
     "statistics.peers.count_U", "statistics.peers.user_IT", "statistics.peers.count_I", "statistics.texts.count_IW",
     "statistics.texts.profile_UW", "statistics.history.turn_I", "statistics.influence.user_U2", "statistics.influence.item_I2",
-    "weights.weight_CF", "weights.curvature_CFF",
+    "weights.weight_CW", "weights.curvature_CWW",
 )  # fmt: skip
 Arrays = dict[str, NDArray[Any]]
 
@@ -29,7 +31,7 @@ Arrays = dict[str, NDArray[Any]]
 def write(blend: "Blend") -> Arrays:
     """Everything, by name."""
     statistics = blend.statistics
-    heads = {"posts": statistics.posts, **{f"head{row}": one for row, one in enumerate(statistics.heads)}}
+    heads = _heads(statistics)
     found: Arrays = {}
     for name, head in heads.items():
         parts = {**{part: getattr(head, part) for part in _HEAD}, **dict(zip(_APART, head.apart, strict=True))}
@@ -42,7 +44,7 @@ def read(blend: "Blend", found: Mapping[str, NDArray[Any]]) -> None:
     """Put everything in its place; CheckpointError where a part is missing."""
     statistics = blend.statistics
     try:
-        for name, head in (("posts", statistics.posts), *((f"head{row}", one) for row, one in enumerate(statistics.heads))):
+        for name, head in _heads(statistics).items():
             for part in _HEAD:
                 setattr(head, part, torch.from_numpy(found[f"{name}.{part}"]))
             head.set_apart(*(torch.from_numpy(found[f"{name}.{part}"]) for part in _APART))
@@ -54,3 +56,8 @@ def read(blend: "Blend", found: Mapping[str, NDArray[Any]]) -> None:
     except KeyError as error:
         raise CheckpointError(f"the checkpoint lacks {error} of preset full; use an older one") from error
     statistics.rows = len(statistics.heads[0].b_I)
+
+
+def _heads(statistics: Statistics) -> dict[str, Head]:
+    """The names of all heads."""
+    return {"posts": statistics.posts, "trail": statistics.trail, **{f"head{row}": one for row, one in enumerate(statistics.heads)}}

@@ -12,6 +12,7 @@ HALF_LIVES_EVENTS = np.array([200.0, 2000.0])
 _COUNTED = len(HALF_LIVES_DAYS) + len(HALF_LIVES_EVENTS)
 FEATURES = _COUNTED + 3
 FLOOR = np.float32(0.1)
+YOUNG_DAYS = 7.0
 _TINY, _LARGEST = 1e-12, 1e12
 _KEPT_EVENT = 0.5 ** (1 / HALF_LIVES_EVENTS)
 Floats = NDArray[np.float32]
@@ -76,9 +77,9 @@ class Trend:
             feature_FI[row] = -np.log1p(np.fmax(days_I, 0, out=days_I))  # of one never taken 0
         return feature_FI
 
-    def young(self, at: int, days: float) -> NDArray[np.bool_]:
-        """Items that nobody has taken yet, or for the first time in the last so many days, (I,)."""
-        return ~(self.first_I < at - days * DAY_MS)
+    def young(self, at: int) -> NDArray[np.bool_]:
+        """Items that nobody has taken yet, or for the first time in the last seven days, (I,)."""
+        return ~(self.first_I < at - YOUNG_DAYS * DAY_MS)
 
     def mend(self) -> None:
         """Counts that are no numbers start again from zero."""

@@ -1,11 +1,13 @@
-"""Weights of the features: shared ones plus an offset for each context, learned from every interaction.
+"""Weights of the features: shared ones plus an offset for each context, and more for young items, learned from every interaction.
+
+    score_i = (w + 1[i young] w') . f_i        w, w': each the shared one plus the offset of the context
 
 Online Newton steps with forgetting, on the log-likelihood of the item taken among those the user does not own: features are strongly
 alike (popularity of seven and of thirty days, two heads of one network), and a second-order step is not misled by that.
 
-    A <- lambda A + g g^T;    w <- w - eta (A + epsilon)^-1 g        g: gradient of the loss; shared row and context's alike
+    A <- lambda A + g g^T;    w <- w - eta (A + epsilon)^-1 g        g: gradient of the loss by (w, w'); shared row and context's alike
 
-Legend: F features, C contexts, I items.
+Legend: F features, C contexts, I items, W = 2 F weights: those for all items, then what young ones add.
 """
 
 from collections.abc import Sequence
@@ -24,19 +26,24 @@ class Weights:
     """Row 0 is shared, the others are offsets by context."""
 
     def __init__(self, start_F: Sequence[float]) -> None:
-        self.contexts = self.learning = True
-        self.weight_CF = np.zeros((CONTEXTS, len(start_F)))
-        self.weight_CF[SHARED] = start_F
-        self.curvature_CFF = np.zeros((CONTEXTS, len(start_F), len(start_F)))
-        self._ridge_FF = RIDGE * np.eye(len(start_F))
+        self.contexts = self.learning = self.young = True
+        self.features = len(start_F)
+        self.weight_CW = np.zeros((CONTEXTS, 2 * self.features))
+        self.weight_CW[SHARED, : self.features] = start_F
+        self.curvature_CWW = np.zeros((CONTEXTS, 2 * self.features, 2 * self.features))
+        self._ridge_WW = RIDGE * np.eye(2 * self.features)
 
     def of(self, context: int) -> Floats:
-        """The weights that hold in a context, (F,)."""
-        return np.asarray(self.weight_CF[SHARED] + self.weight_CF[context], np.float32)
+        """The weights that hold in a context, and what is added to them for young items, (2, F)."""
+        return np.asarray(self.weight_CW[SHARED] + self.weight_CW[context], np.float32).reshape(2, self.features)
 
-    def learn(self, feature_FI: Floats, item: int, owned: Sequence[int], context: int, *, teaches: bool = True) -> float:
+    def learn(
+        self, feature_FI: Floats, young_I: NDArray[np.bool_], item: int, owned: Sequence[int], context: int, *, teaches: bool = True
+    ) -> float:
         """One interaction; its loss before. A feature that is zero for all items learns nothing."""
-        share_I = self.of(context) @ feature_FI
+        share_I, of_young_I = self.of(context) @ feature_FI
+        of_young_I *= young_I
+        share_I += of_young_I
         taken_score = share_I[item]
         share_I[list(owned)] = -np.inf
         share_I[item] = taken_score
@@ -44,20 +51,28 @@ class Weights:
         np.exp(share_I, out=share_I)
         share_I /= share_I.sum()
         if self.learning and teaches:
-            gradient_F = (feature_FI @ share_I - feature_FI[:, item]).astype(np.float64)
+            gradient_W = self._gradient(feature_FI, young_I, item, share_I)
             for row in (SHARED, context) if self.contexts else (SHARED,):
-                self._step(row, gradient_F)
+                self._step(row, gradient_W)
         return float(-np.log(max(share_I[item], 1e-30)))
 
-    def _step(self, row: int, gradient_F: Doubles) -> None:
-        curvature_FF = self.curvature_CFF[row]
-        curvature_FF *= KEPT
-        curvature_FF += np.outer(gradient_F, gradient_F)
-        self.weight_CF[row] -= RATE * np.linalg.solve(curvature_FF + self._ridge_FF, gradient_F)
+    def _gradient(self, feature_FI: Floats, young_I: NDArray[np.bool_], item: int, share_I: Floats) -> Doubles:
+        slope_2I = np.stack([share_I, share_I * young_I])
+        slope_2I[0, item] -= 1
+        slope_2I[1, item] -= young_I[item]
+        if not self.young:
+            slope_2I[1] = 0
+        return np.asarray((slope_2I @ feature_FI.T).ravel(), np.float64)
+
+    def _step(self, row: int, gradient_W: Doubles) -> None:
+        curvature_WW = self.curvature_CWW[row]
+        curvature_WW *= KEPT
+        curvature_WW += np.outer(gradient_W, gradient_W)
+        self.weight_CW[row] -= RATE * np.linalg.solve(curvature_WW + self._ridge_WW, gradient_W)
 
     def mend(self) -> None:
         """What is no number starts again from nothing."""
-        for one in (self.weight_CF, self.curvature_CFF):
+        for one in (self.weight_CW, self.curvature_CWW):
             np.nan_to_num(one, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 

@@ -53,7 +53,7 @@ def test_the_term_of_the_posts_is_told_by_network_and_topic() -> None:
     list(drive(one, records))
     blend = one.recommender.blend
     assert blend is not None
-    blend.weights.weight_CF[SHARED, PLACES["posts"]] = 1.0  # so few events hardly move it
+    blend.weights.weight_CW[SHARED, PLACES["posts"]] = 1.0  # so few events hardly move it
     outputs = drive(one, [took("ann", "d", 30 * DAY, 900)])
     (made,) = [made for output in outputs for made in output.lists]
     whys = [entry["why"] for entry in made.items]

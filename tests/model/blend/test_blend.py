@@ -136,7 +136,7 @@ def test_a_bad_part_is_dropped_and_comes_back() -> None:
     ill = live.recommender.rank(live.wave(("ann",)))
     assert np.isfinite(ill.scores_BI).all()
     live.recommender.learn(live.lesson(("ann",), ("v1",)))
-    assert np.isfinite(blend.weights.weight_CF).all()
+    assert np.isfinite(blend.weights.weight_CW).all()
     blend.statistics.heads[1].b_I = good_I
     live.draw.bit_generator.state = state
     assert np.abs(live.recommender.rank(live.wave(("ann",))).terms["net"] - ill.terms["net"]).max() > 0
@@ -182,7 +182,7 @@ def test_weights_see_no_more_than_the_ranking(tmp_path: Path) -> None:
     first, second = live.recommender.blend, other.blend
     assert first is not None
     assert second is not None
-    np.testing.assert_allclose(first.weights.weight_CF, second.weights.weight_CF, atol=1e-6)
+    np.testing.assert_allclose(first.weights.weight_CW, second.weights.weight_CW, atol=1e-6)
     np.testing.assert_allclose(first.statistics.heads[2].b_I, second.statistics.heads[2].b_I, atol=1e-5)
 
 

@@ -72,14 +72,14 @@ def test_what_the_post_head_sees() -> None:
 
 
 def test_the_term_of_posts_is_the_sum_of_its_topics() -> None:
-    """By network and topic, window and profile together, what is told adds up to the term; new items have a weight of their own."""
+    """By network and topic, window and profile together, what is told adds up to the term; young items have more weight."""
     draw, networks, topics, items = np.random.default_rng(3), 2, 3, 8
     head = post_head(items, 2 * networks * topics)
     v_BV = posts_of(draw.random((4, networks * topics), np.float32), [draw.random((3, networks * topics)) for _ in range(4)])
     head.learn(tensor(v_BV), [1, 2, 3, 1])
-    new_BI = draw.random((4, items)) < 0.5
-    by_topic = ByTopic(head, v_BV, np.array([[0.5, 0.25]] * 4), new_BI, networks)
-    term_BI = head.logits(tensor(v_BV)).numpy() * (0.5 + 0.25 * new_BI)
+    young_BI = draw.random((4, items)) < 0.5
+    by_topic = ByTopic(head, v_BV, np.array([[0.5, 0.25]] * 4), young_BI, networks)
+    term_BI = head.logits(tensor(v_BV)).numpy() * (0.5 + 0.25 * young_BI)
     row_n, item_n = np.array([0, 1, 2, 3, 3]), np.array([5, 1, 0, 7, 2])
     added_nNK = by_topic.of(row_n, item_n)
     assert (5, networks, topics) == added_nNK.shape

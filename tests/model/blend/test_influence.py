@@ -56,7 +56,7 @@ def test_a_crowd_on_one_item_is_bounded() -> None:
     assert np.isfinite(one.rank(Live(one).wave(("ann", "bob"))).scores_BI).all()
 
 
-@pytest.mark.parametrize("name", ["net", "trend", "neighbours", "texts", "posts"])
+@pytest.mark.parametrize("name", ["net", "trend", "neighbours", "trail", "texts", "posts"])
 def test_a_poisoned_part_is_dropped_and_mended(name: str) -> None:
     """A part that holds no numbers says nothing to the ranking, teaches the weights nothing, and is well after the next lesson."""
     live = Live(full())
@@ -67,7 +67,7 @@ def test_a_poisoned_part_is_dropped_and_mended(name: str) -> None:
     assert np.isfinite(live.recommender.rank(live.wave(("ann", "bob"))).scores_BI).all()
     assert not _block(live).good_BF[:, PLACES[name]].all()
     live.run(3)
-    assert np.isfinite(blend.weights.weight_CF).all()
+    assert np.isfinite(blend.weights.weight_CW).all()
     assert _block(live).good_BF.all()
 
 
@@ -97,12 +97,13 @@ def test_parts_can_be_left_out() -> None:
         others = [other for key, other in PLACES.items() if key not in (name, "texts")]  # nothing here has a text
         assert all(block.feature_BFI[:, other].any() for other in others)
         assert np.isfinite(live.recommender.rank(live.wave(("ann",))).scores_BI).all()
-    for name in ("contexts", "learning"):
+    for name, moves in (("contexts", (True, True, False)), ("young", (True, False, True)), ("learning", (False, False, False))):
         live = Live(full(replace(FULL, without=(name,))))
-        start_CF = _blend(live.recommender).weights.weight_CF.copy()
+        weights = _blend(live.recommender).weights
+        start_CW = weights.weight_CW.copy()
         live.run(6)
-        moved_CF = _blend(live.recommender).weights.weight_CF != start_CF
-        assert (name == "contexts", False) == (moved_CF[0].any(), moved_CF[1:].any())
+        moved_CW = weights.weight_CW != start_CW
+        assert moves == (moved_CW[0].any(), moved_CW[:, weights.features :].any(), moved_CW[1:].any())
 
 
 def _taught() -> Recommender:
@@ -136,5 +137,5 @@ def _poison(blend: Blend, name: str) -> None:
     elif name == "texts":
         statistics.texts.profile_UW[:] = nan
     else:
-        statistics.posts.W_IH[2] = nan
+        {"posts": statistics.posts, "trail": statistics.trail}[name].W_IH[2] = nan
     statistics.changed()

@@ -185,56 +185,63 @@ def test_weights_take_newton_steps() -> None:
     feature_FI, owned = random.standard_normal((3, 5)).astype(np.float32), [4, 1]
     weights, plain = Weights((0.5, -0.2, 0.1)), Plain((0.5, -0.2, 0.1))
 
-    def loss(weight_F: Doubles) -> float:
-        score = [float(weight_F @ feature_FI[:, item]) for item in range(4)]
+    def loss(weight_W: Doubles) -> float:
+        score = [float((weight_W[:3] + YOUNG_I[item] * weight_W[3:]) @ feature_FI[:, item]) for item in range(4)]
         return math.log(sum(math.exp(one) for one in score)) - score[1]
 
     for context in (AFTER_POSTS, AFTER_POSTS, AFTER_SILENCE):
-        start_F = plain.weight_F + plain.offset_CF[context]
-        slope_F = np.array([(loss(start_F + 1e-5 * one) - loss(start_F - 1e-5 * one)) / 2e-5 for one in np.eye(3)])
-        assert pytest.approx(loss(start_F), abs=1e-5) == weights.learn(feature_FI, 1, owned, context)
-        plain.step(slope_F, context)
-        np.testing.assert_allclose(plain.weight_F + plain.offset_CF[context], weights.of(context), atol=1e-5)
-    np.testing.assert_allclose(plain.weight_F, weights.of(SIMULTANEOUS), atol=1e-5)
+        start_W = plain.weight_W + plain.offset_CW[context]
+        slope_W = np.array([(loss(start_W + 1e-5 * one) - loss(start_W - 1e-5 * one)) / 2e-5 for one in np.eye(6)])
+        assert pytest.approx(loss(start_W), abs=1e-5) == weights.learn(feature_FI, YOUNG_I, 1, owned, context)
+        plain.step(slope_W, context)
+        np.testing.assert_allclose(plain.weight_W + plain.offset_CW[context], weights.of(context).ravel(), atol=1e-5)
+    np.testing.assert_allclose(plain.weight_W, weights.of(SIMULTANEOUS).ravel(), atol=1e-5)
+
+
+YOUNG_I = np.array([False, True, True, False, False])
 
 
 class Plain:
     """A <- lambda A + g g^T; w <- w - eta (A + epsilon)^-1 g, for the shared weights and those of a context."""
 
     def __init__(self, start_F: tuple[float, ...]) -> None:
-        self.weight_F: Doubles = np.array(start_F)
-        self.offset_CF = np.zeros((CONTEXTS, 3))
-        self.curvatures = {row: np.zeros((3, 3)) for row in range(CONTEXTS)}
+        self.weight_W: Doubles = np.array([*start_F, 0, 0, 0])
+        self.offset_CW = np.zeros((CONTEXTS, 6))
+        self.curvatures = {row: np.zeros((6, 6)) for row in range(CONTEXTS)}
 
-    def step(self, slope_F: Doubles, context: int) -> None:
+    def step(self, slope_W: Doubles, context: int) -> None:
         """One."""
-        for row, weight_F in ((SHARED, self.weight_F), (context, self.offset_CF[context])):
-            self.curvatures[row] = KEPT_SHARE * self.curvatures[row] + np.outer(slope_F, slope_F)
-            weight_F -= RATE * np.linalg.inv(self.curvatures[row] + RIDGE * np.eye(3)) @ slope_F
+        for row, weight_W in ((SHARED, self.weight_W), (context, self.offset_CW[context])):
+            self.curvatures[row] = KEPT_SHARE * self.curvatures[row] + np.outer(slope_W, slope_W)
+            weight_W -= RATE * np.linalg.inv(self.curvatures[row] + RIDGE * np.eye(6)) @ slope_W
 
 
 def test_weights_may_stand_still() -> None:
-    """An interaction beyond somebody's influence has a loss and teaches nothing; without contexts there are no offsets."""
+    """An interaction beyond somebody's influence has a loss and teaches nothing; no offsets for what is left out."""
     feature_FI = np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32)
     weights = Weights((0.5, -0.2, 0.1))
-    first = weights.learn(feature_FI, 1, [], AFTER_POSTS, teaches=False)
-    assert first == weights.learn(feature_FI, 1, [], AFTER_POSTS)
-    assert first > weights.learn(feature_FI, 1, [], AFTER_POSTS, teaches=False)
+    first = weights.learn(feature_FI, YOUNG_I, 1, [], AFTER_POSTS, teaches=False)
+    assert first == weights.learn(feature_FI, YOUNG_I, 1, [], AFTER_POSTS)
+    assert first > weights.learn(feature_FI, YOUNG_I, 1, [], AFTER_POSTS, teaches=False)
     weights.contexts = False
     for _ in range(3):
-        weights.learn(feature_FI, 1, [], SIMULTANEOUS)
-    assert weights.weight_CF[SHARED].tolist() == pytest.approx(weights.of(SIMULTANEOUS).tolist())
+        weights.learn(feature_FI, YOUNG_I, 1, [], SIMULTANEOUS)
+    assert weights.weight_CW[SHARED].tolist() == pytest.approx(weights.of(SIMULTANEOUS).ravel().tolist())
+    older = Weights((0.5, -0.2, 0.1))
+    older.young = False
+    older.learn(feature_FI, YOUNG_I, 1, [], AFTER_POSTS)
+    assert [True, False] == older.of(AFTER_POSTS).any(axis=1).tolist()
 
 
 def test_a_feature_that_says_nothing_learns_nothing() -> None:
-    """Where a feature is zero for all items its weight stays."""
+    """Where a feature is zero for all items its weights stay."""
     feature_FI = np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32)
     feature_FI[1] = 0
     weights = Weights((0.5, -0.2, 0.1))
     for item in range(5):
-        weights.learn(feature_FI, item, [], AFTER_POSTS)
-    assert pytest.approx(-0.2) == weights.of(AFTER_POSTS)[1]
-    assert 0.5 != weights.of(AFTER_POSTS)[0]
+        weights.learn(feature_FI, YOUNG_I, item, [], AFTER_POSTS)
+    assert [pytest.approx(-0.2), 0] == weights.of(AFTER_POSTS)[:, 1].tolist()
+    assert 0.5 != weights.of(AFTER_POSTS)[0, 0]
 
 
 def test_contexts() -> None:
