@@ -19,7 +19,7 @@ from model.blend.parts import FEATURES, PLACES
 from model.blend.peers import Peers
 from model.blend.posts import post_head, tensor
 from model.blend.texts import Texts
-from model.blend.trail import trail_head, trails_of
+from model.blend.trail import Trail
 from model.blend.trend import Trend, lift
 
 LIFT = 8.0  # log p + 8 is about 0 for a middling item, so that a head's weight does not move the level of all scores
@@ -66,7 +66,7 @@ class Statistics:
     def __init__(self, W_IH: Tensor, b_I: Tensor, width: int) -> None:
         items = len(b_I)
         self.heads = [Head(rate, W_IH, b_I) for rate in RATES]
-        self.posts, self.trail = post_head(items, width), trail_head(items)
+        self.posts, self.trail = post_head(items, width), Trail(items)
         self.trend, self.neighbours, self.peers = Trend(items), Neighbours(items), Peers(items)
         self.texts, self.history, self.influence = Texts(items), History(items), Influence(items)
         self.rows, self.without = items, frozenset[str]()
@@ -79,8 +79,8 @@ class Statistics:
         """A row for a new item, which may have been another's."""
         for head in self.heads:
             head.place(row, bias)
-        for head in (self.posts, self.trail):
-            head.place(row, 0.0)
+        self.posts.place(row, 0.0)
+        self.trail.place(row)
         for part in (self.trend, self.neighbours, self.peers, self.texts, self.history, self.influence):
             part.grow(row + 1)
             if row < self.rows:
@@ -90,7 +90,7 @@ class Statistics:
 
     def forget_user(self, row: int) -> None:
         """The user's row belongs to another one from now on."""
-        for part in (self.peers, self.texts, self.history, self.influence):
+        for part in (self.peers, self.trail, self.texts, self.history, self.influence):
             part.forget_user(row)
         self.changed()
 
@@ -141,8 +141,8 @@ class Statistics:
                     self.peers.features(one.user, one.past, one.at, out_FI)
                 lift(place["peers"])
             if "trail" in place:
-                trail_BV = tensor(trails_of([one.past for one in seen]))
-                np.add(self.trail.log_shares(trail_BV).numpy(), np.float32(LIFT), out=place["trail"][:, 0])
+                self.trail.features([one.past for one in seen], [one.user for one in seen], place["trail"])
+                place["trail"] += np.float32(LIFT)
             if "texts" in place:
                 self.texts.features([one.user for one in seen], place["texts"][:, 0])
                 lift(place["texts"])
@@ -183,7 +183,7 @@ class Statistics:
         """Events one after the other; those without h were only counted, and teach the heads of the network nothing."""
         self._learn_net([one for one in waited if one.h_H is not None])
         if "trail" not in self.without:
-            self._learn_trail([one for one in waited if one.seen.past])
+            self.trail.learn([one.seen.past for one in waited], [one.seen.user for one in waited], [one.item for one in waited])
         if "posts" not in self.without:
             self._learn_posts([one for one in waited if one.v_V.any()])
         for one in waited:
@@ -202,12 +202,6 @@ class Statistics:
         for row, head in enumerate(self.heads):
             head.learn(h_BH, [one.item for one in waited], _stacked([one.feature_FI for one in waited], PLACES["net"].start + row))
 
-    def _learn_trail(self, waited: Sequence["Waited"]) -> None:
-        if waited:
-            trail_BV = tensor(trails_of([one.seen.past for one in waited]))
-            logits_BI = _stacked([one.feature_FI for one in waited], PLACES["trail"].start)
-            self.trail.learn(trail_BV, [one.item for one in waited], logits_BI)
-
     def _learn_posts(self, waited: Sequence["Waited"]) -> None:
         if waited:
             v_BV = tensor(np.stack([one.v_V for one in waited]))
@@ -221,10 +215,11 @@ class Statistics:
             self.heads[0].mend(torch.zeros_like(self.heads[0].W_IH), torch.zeros_like(self.heads[0].b_I))
             for head in self.heads[1:]:
                 head.mend(self.heads[0].W_IH, self.heads[0].b_I)
-        for name, one in (("posts", self.posts), ("trail", self.trail)):
-            if name in ill:
-                one.mend(torch.zeros_like(one.W_IH), torch.zeros_like(one.b_I))
-        for name, part in (("trend", self.trend), ("neighbours", self.neighbours), ("texts", self.texts)):
+        if "posts" in ill:
+            self.posts.mend(torch.zeros_like(self.posts.W_IH), torch.zeros_like(self.posts.b_I))
+        for name, part in (
+            ("trend", self.trend), ("neighbours", self.neighbours), ("trail", self.trail), ("texts", self.texts),
+        ):  # fmt: skip
             if name in ill:
                 part.mend()
         if ill:

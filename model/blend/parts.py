@@ -23,7 +23,7 @@ _PARTS = (
     Part("trend", "trend", (0.0, 0.1, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)),  # half-lives in time and events; age, idle, never
     Part("neighbours", "neighbours", (0.1, 0.1, 0.1, 0.1)),  # item-kNN at three decays, Markov
     Part("peers", "neighbours", (0.0, 0.0)),  # at any time, lately
-    Part("trail", "neighbours", (0.0,)),
+    Part("trail", "neighbours", (0.0, 0.0)),  # from the last items, from all of them
     Part("texts", "texts", (0.0,)),
     Part("posts", "posts", (0.0,)),
 )

@@ -22,6 +22,7 @@ _ARRAYS = (
     "statistics.neighbours.pairs.item_IN", "statistics.neighbours.pairs.weight_IDN", "statistics.neighbours.next.item_IN",
     "statistics.neighbours.next.weight_IDN", "statistics.neighbours.count_I", "statistics.peers.item_UN", "statistics.peers.at_UN",
     "statistics.peers.count_U", "statistics.peers.user_IT", "statistics.peers.count_I", "statistics.texts.count_IW",
+    "statistics.trail.profile_UD",
     "statistics.texts.profile_UW", "statistics.history.turn_I", "statistics.influence.user_U2", "statistics.influence.item_I2",
     "weights.weight_CW", "weights.curvature_CWW",
 )  # fmt: skip
@@ -59,5 +60,8 @@ def read(blend: "Blend", found: Mapping[str, NDArray[Any]]) -> None:
 
 
 def _heads(statistics: Statistics) -> dict[str, Head]:
-    """The names of all heads."""
-    return {"posts": statistics.posts, "trail": statistics.trail, **{f"head{row}": one for row, one in enumerate(statistics.heads)}}
+    """All heads by name."""
+    found = {"posts": statistics.posts}
+    for name, heads in (("head", statistics.heads), ("trail", statistics.trail.heads)):
+        found |= {f"{name}{row}": one for row, one in enumerate(heads)}
+    return found

@@ -1,10 +1,11 @@
-"""What people who took such items take next: a softmax head from the items a user took last to items.
+"""What people who took such items take next: two softmax heads from the items a user took to items.
 
-Item-kNN counts pairs; this one learns what each past item says beside all the others. Its input v has no column for each item: an
-item is a vector of random signs, which a new one has at once, and a past is two sums of them, decayed fast and slowly, each of length
-3 / sqrt 2. It starts from zero and learns like the heads of the network (model/blend/heads.py).
+Item-kNN counts pairs; these learn what each past item says beside all the others. Their input v has no column for each item: an item
+is a vector of random signs, which a new one has at once. The first head sees the user's last items, two sums of signs, decayed fast
+and slowly; the second all that he ever took, one sum that decays very slowly. v has length 3. They start from zero and learn like the
+heads of the network (model/blend/heads.py).
 
-Legend: B users, I items, D length of an item's signs, n past items of a user (newest last), V = 2 D length of v.
+Legend: B users, I items, U users with a row, D length of an item's signs, n past items of a user (newest last), V length of v.
 """
 
 import math
@@ -17,37 +18,87 @@ from numpy.typing import NDArray
 
 from model.blend.heads import Head
 from model.blend.neighbours import LAST, recent
+from model.rows import with_room
 
-RATE = 1.0
+RATES = (1.0, 0.3)
 DECAYS = (0.95, 0.7)
 SIGNS = 128
-_LENGTH = 3 / math.sqrt(len(DECAYS))
+_DECAY_OF_ALL = 0.995  # an item
+_LENGTH = 3.0
 _ROWS = 1024  # of a block of signs
+_TINY = np.float32(1e-12)
 _WEIGHT_DN = np.array([decay ** np.arange(LAST) for decay in DECAYS], np.float32)
 Floats = NDArray[np.float32]
 
 
-def trails_of(pasts: Sequence[Sequence[int]]) -> Floats:
-    """What the head sees, v, of users with these past items, (B, V); zero where there are none."""
-    trail_BDS = np.zeros((len(pasts), len(DECAYS), SIGNS), np.float32)
+class Trail:
+    """Both heads, and the sums of signs of all that users took, by row."""
+
+    def __init__(self, items: int = 0) -> None:
+        sizes = zip(RATES, (len(DECAYS) * SIGNS, SIGNS), strict=True)
+        self.heads = [Head(rate, torch.zeros(items, size), torch.zeros(items)) for rate, size in sizes]
+        self.profile_UD = np.zeros((0, SIGNS), np.float32)
+
+    def place(self, row: int) -> None:
+        """A row for a new item, which may have been another's."""
+        for head in self.heads:
+            head.place(row, 0.0)
+
+    def forget_user(self, row: int) -> None:
+        """The user's row belongs to another one from now on."""
+        if row < len(self.profile_UD):
+            self.profile_UD[row] = 0
+
+    def seen(self, pasts: Sequence[Sequence[int]], users: Sequence[int]) -> list[torch.Tensor]:
+        """What each head sees of users (rows, -1 = none) with these past items, (B, V); zero where there is nothing."""
+        all_BD = np.zeros((len(users), SIGNS), np.float32)
+        for row, user in enumerate(users):
+            if 0 <= user < len(self.profile_UD):
+                all_BD[row] = self.profile_UD[user]
+        return [torch.from_numpy(one_BV) for one_BV in (last_of(pasts), _of_length(all_BD, _LENGTH))]
+
+    def learn(self, pasts: Sequence[Sequence[int]], users: Sequence[int], items: Sequence[int]) -> None:
+        """Events one after the other for the heads, all of one time; then they count in the sums."""
+        for head, seen_BV in zip(self.heads, self.seen(pasts, users), strict=True):
+            rows = torch.nonzero(seen_BV.any(dim=1))[:, 0].tolist()
+            if rows:
+                head.learn(seen_BV[rows], [items[row] for row in rows])
+        for user, item in zip(users, items, strict=True):
+            self.profile_UD = with_room(self.profile_UD, user + 1)
+            self.profile_UD[user] *= _DECAY_OF_ALL
+            self.profile_UD[user] += _signs_of([item])[0]
+
+    def features(self, pasts: Sequence[Sequence[int]], users: Sequence[int], out_B2I: Floats) -> None:
+        """Each head's log p."""
+        for row, (head, seen_BV) in enumerate(zip(self.heads, self.seen(pasts, users), strict=True)):
+            out_B2I[:, row] = head.log_shares(seen_BV).numpy()
+
+    def mend(self) -> None:
+        """What holds no numbers starts again."""
+        for head in self.heads:
+            head.mend(torch.zeros_like(head.W_IH), torch.zeros_like(head.b_I))
+        self.profile_UD[~np.isfinite(self.profile_UD).all(axis=1)] = 0
+
+
+def last_of(pasts: Sequence[Sequence[int]]) -> Floats:
+    """What the first head sees of these pasts, (B, V)."""
+    sums_BDS = np.zeros((len(pasts), len(DECAYS), SIGNS), np.float32)
     for row, past in enumerate(pasts):
         recent_n = recent(past)
         if len(recent_n):
-            sums_DS = _WEIGHT_DN[:, : len(recent_n)] @ _signs_of(recent_n)
-            trail_BDS[row] = sums_DS * (_LENGTH / np.sqrt(np.square(sums_DS).sum(axis=1, keepdims=True)))
-    return trail_BDS.reshape(len(pasts), -1)
+            sums_BDS[row] = _WEIGHT_DN[:, : len(recent_n)] @ _signs_of(recent_n.tolist())
+    return _of_length(sums_BDS, _LENGTH / math.sqrt(len(DECAYS))).reshape(len(pasts), -1)
 
 
-def _signs_of(row_n: NDArray[np.int64]) -> Floats:
-    return np.stack([_signs(int(row) // _ROWS)[row % _ROWS] for row in row_n])
+def _of_length(one: Floats, length: float) -> Floats:
+    return np.asarray(one * (length / (np.sqrt(np.square(one).sum(axis=-1, keepdims=True)) + _TINY)), np.float32)
+
+
+def _signs_of(rows: Sequence[int]) -> Floats:
+    return np.stack([_signs(row // _ROWS)[row % _ROWS] for row in rows])
 
 
 @cache
 def _signs(block: int) -> Floats:
     """Signs of some rows, always the same ones, so that they need no place in a checkpoint."""
     return np.random.default_rng(block).choice(np.array([-1, 1], np.float32), (_ROWS, SIGNS))
-
-
-def trail_head(items: int) -> Head:
-    """The head, which knows nothing yet."""
-    return Head(RATE, torch.zeros(items, len(DECAYS) * SIGNS), torch.zeros(items))

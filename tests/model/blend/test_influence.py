@@ -136,6 +136,8 @@ def _poison(blend: Blend, name: str) -> None:
         statistics.neighbours.count_I[:] = nan
     elif name == "texts":
         statistics.texts.profile_UW[:] = nan
+    elif name == "trail":
+        statistics.trail.profile_UD[:] = nan
     else:
-        {"posts": statistics.posts, "trail": statistics.trail}[name].W_IH[2] = nan
+        statistics.posts.W_IH[2] = nan
     statistics.changed()
