@@ -183,7 +183,7 @@ class Statistics:
         """Events one after the other; those without h were only counted, and teach the heads of the network nothing."""
         self._learn_net([one for one in waited if one.h_H is not None])
         if "trail" not in self.without:
-            self.trail.learn([one.seen.past for one in waited], [one.seen.user for one in waited], [one.item for one in waited])
+            self._learn_trail(waited)
         if "posts" not in self.without:
             self._learn_posts([one for one in waited if one.v_V.any()])
         for one in waited:
@@ -201,6 +201,13 @@ class Statistics:
         h_BH = torch.stack([one.h_H for one in waited if one.h_H is not None])
         for row, head in enumerate(self.heads):
             head.learn(h_BH, [one.item for one in waited], _stacked([one.feature_FI for one in waited], PLACES["net"].start + row))
+
+    def _learn_trail(self, waited: Sequence["Waited"]) -> None:
+        kept, where = [one.feature_FI for one in waited], PLACES["trail"]
+        self.trail.learn(
+            [one.seen.past for one in waited], [one.seen.user for one in waited], [one.item for one in waited],
+            [_stacked(kept, row) for row in range(where.start, where.stop)],
+        )  # fmt: skip
 
     def _learn_posts(self, waited: Sequence["Waited"]) -> None:
         if waited:

@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from model.blend.heads import Head
 from model.blend.neighbours import LAST, recent
@@ -49,7 +50,7 @@ class Trail:
         if row < len(self.profile_UD):
             self.profile_UD[row] = 0
 
-    def seen(self, pasts: Sequence[Sequence[int]], users: Sequence[int]) -> list[torch.Tensor]:
+    def seen(self, pasts: Sequence[Sequence[int]], users: Sequence[int]) -> list[Tensor]:
         """What each head sees of users (rows, -1 = none) with these past items, (B, V); zero where there is nothing."""
         all_BD = np.zeros((len(users), SIGNS), np.float32)
         for row, user in enumerate(users):
@@ -57,12 +58,15 @@ class Trail:
                 all_BD[row] = self.profile_UD[user]
         return [torch.from_numpy(one_BV) for one_BV in (last_of(pasts), _of_length(all_BD, _LENGTH))]
 
-    def learn(self, pasts: Sequence[Sequence[int]], users: Sequence[int], items: Sequence[int]) -> None:
-        """Events one after the other for the heads, all of one time; then they count in the sums."""
-        for head, seen_BV in zip(self.heads, self.seen(pasts, users), strict=True):
+    def learn(
+        self, pasts: Sequence[Sequence[int]], users: Sequence[int], items: Sequence[int],
+        logits: Sequence[Tensor | None] = (None, None),
+    ) -> None:  # fmt: skip
+        """Events one after the other for the heads, all of one time; then they count in the sums. `logits`: (B, I) as they are now."""
+        for head, seen_BV, logits_BI in zip(self.heads, self.seen(pasts, users), logits, strict=True):
             rows = torch.nonzero(seen_BV.any(dim=1))[:, 0].tolist()
             if rows:
-                head.learn(seen_BV[rows], [items[row] for row in rows])
+                head.learn(seen_BV[rows], [items[row] for row in rows], None if logits_BI is None else logits_BI[rows])
         for user, item in zip(users, items, strict=True):
             self.profile_UD = with_room(self.profile_UD, user + 1)
             self.profile_UD[user] *= _DECAY_OF_ALL
