@@ -30,11 +30,13 @@ from streams.windows import Window
 
 Row = tuple[bytes, bytes]
 Change = tuple[bytes, bytes | None]
-Packed = dict[bytes, bytes]  # kind (and slot) -> value: the rows of one user
+Rows = dict[bytes, bytes]  # kind (and slot) -> value: the rows of one user
+Packed = bytes  # the same joined to one value: a few large objects take a tenth less memory than fifty small ones each
 USER, WINDOW, STEP, GONE = b"u", b"w", b"s", b"x"
 _VERSION = 2
 _HEAD = struct.Struct("<BI")
 _SIZES = struct.Struct("<II")
+_PIECE = struct.Struct("<2sI")
 _SLOTS = [STEP + bytes([slot]) for slot in range(256)]  # shared, because every user has fifty
 
 
@@ -85,10 +87,25 @@ def is_whole(key: bytes, value: bytes) -> bool:
     return len(value) > _HEAD.size and _HEAD.unpack_from(value) == (_VERSION, zlib.crc32(memoryview(value)[_HEAD.size :]))
 
 
+def joined(rows: Rows) -> Packed:
+    """The rows of one user as one value, the window first."""
+    return b"".join([part for kind in sorted(rows, reverse=True) for part in (_PIECE.pack(kind, len(rows[kind])), rows[kind])])
+
+
+def parted(packed: Packed) -> Rows:
+    """The rows that were joined."""
+    rows, start = {}, 0
+    while start < len(packed):
+        kind, size = _PIECE.unpack_from(packed, start)
+        start += _PIECE.size + size
+        rows[kind_of(kind)] = packed[start - size : start]
+    return rows
+
+
 def touched_at(packed: Packed) -> int:
     """When a user was seen last, without unpacking him."""
-    window = packed.get(WINDOW)
-    return int(_unpack(window)[0]["touched"]) if window is not None else 0
+    kind, size = _PIECE.unpack_from(packed)
+    return int(_unpack(packed[_PIECE.size : _PIECE.size + size])[0]["touched"]) if kind_of(kind) == WINDOW else 0
 
 
 # ---- user to rows ----
@@ -143,12 +160,12 @@ def _step(x_M: NDArray[np.float16], h_H: NDArray[np.float16]) -> bytes:
 
 def unpacked(packed: Packed, config: ModelConfig) -> User:
     """The user in his rows. Raises ArtifactError where a row does not fit the model or a step is missing."""
-    user = User.empty(config)
+    user, rows = User.empty(config), parted(packed)
     try:
-        if WINDOW in packed:
-            _read_window(user, packed[WINDOW])
-        if USER in packed:
-            _read_user(user, packed, config)
+        if WINDOW in rows:
+            _read_window(user, rows[WINDOW])
+        if USER in rows:
+            _read_user(user, rows, config)
     except (ValueError, KeyError, IndexError, struct.error) as error:
         raise ArtifactError(f"rows of a user do not fit together ({error!r}); restore `state` or start with a fresh group") from error
     return user
@@ -170,10 +187,10 @@ def _read_window(user: User, value: bytes) -> None:
         user.window.days[day] = Window(sums_NK, np.array(posts, np.int32))
 
 
-def _read_user(user: User, packed: Packed, config: ModelConfig) -> None:
-    fields, body = _unpack(packed[USER])
+def _read_user(user: User, rows: Rows, config: ModelConfig) -> None:
+    fields, body = _unpack(rows[USER])
     hidden, steps = config.hidden, fields["steps"]
-    past = [_read_step(packed[_SLOTS[number % config.past]], config) for number in range(max(0, steps - config.past), steps)]
+    past = [_read_step(rows[_SLOTS[number % config.past]], config) for number in range(max(0, steps - config.past), steps)]
     user.memory = Memory(
         np.frombuffer(body, np.float16, hidden).astype(np.float32),
         np.frombuffer(body, np.float32, hidden, 2 * hidden).copy(),

@@ -18,12 +18,15 @@ from streams.rows import (
     Change,
     Packed,
     Row,
+    Rows,
     User,
     gone_key,
     gone_value,
     is_whole,
+    joined,
     kind_of,
     name_of,
+    parted,
     touched_at,
     unpacked,
     user_rows,
@@ -43,7 +46,7 @@ class Users:
         self._dirty_windows: set[str] = set()
         self._deleted: list[Change] = []
         self._based: set[str] = set()  # of the artifact: without a word about them they would be back after a restart
-        self._over: dict[str, Packed] = {}  # while rows are loaded: those that go over the artifact's,
+        self._loaded: dict[str, Rows] = {}  # since the last `finish`,
         self._gone: set[bytes] = set()  # and what they say of who is gone and which are broken
         self._broken: set[bytes] = set()
         self.broken_rows = 0
@@ -91,7 +94,7 @@ class Users:
             steps = range(min(found.memory.steps, self._config.past))
             kinds = [USER, WINDOW, *(STEP + bytes([slot]) for slot in steps)]
         else:
-            kinds = list(found)
+            kinds = list(parted(found))
         self._deleted += [(kind + key, None) for kind in kinds]
         if name in self._based:
             self._based.discard(name)
@@ -133,7 +136,7 @@ class Users:
             raise ArtifactError(f"row {key!r} of the artifact cannot be read; train again")
         name = name_of(key)
         self._based.add(name)
-        self._rows_of(name)[kind_of(key)] = value
+        self._loaded.setdefault(name, {})[kind_of(key)] = value
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take a stored row or its deletion, in the order written; `finish` must follow the last one."""
@@ -143,9 +146,9 @@ class Users:
         elif key[:1] == GONE:
             self._gone.add(key)
         elif value is not None:
-            self._over.setdefault(name_of(key), {})[kind_of(key)] = value
+            self._loaded.setdefault(name_of(key), {})[kind_of(key)] = value
         else:
-            self._over.get(name_of(key), {}).pop(kind_of(key), None)
+            self._loaded.get(name_of(key), {}).pop(kind_of(key), None)
 
     def finish(self) -> None:
         """Lay the stored rows over the artifact's, leave out who is gone, and put the one touched least lately first."""
@@ -153,17 +156,17 @@ class Users:
             for name in [one for one in self._based if gone_key(one) in self._gone]:
                 self._based.discard(name)
                 del self._users[name]
-        for name, rows in self._over.items():
+        for name in list(self._loaded):
+            rows = self._loaded.pop(name)
             if rows:
-                self._rows_of(name).update(rows)
-        self._over.clear()
-        self._users = dict(sorted(self._users.items(), key=lambda one: touched_at(self._rows_of(one[0]))))
+                self._users[name] = joined(parted(self._packed(name)) | rows)
+        self._users = dict(sorted(self._users.items(), key=lambda one: touched_at(self._packed(one[0]))))
         for key in sorted(self._broken):
             self._mend(key)
         self._broken.clear()
 
-    def _rows_of(self, name: str) -> Packed:
-        found = self._users.setdefault(name, {})
+    def _packed(self, name: str) -> Packed:
+        found = self._users.get(name, b"")
         if isinstance(found, User):
             raise TypeError(f"user {name!r} is in use already; rows are loaded first")
         return found
