@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import faust
+from faust.tables.manager import TableManager
 from mode.supervisors import CrashingSupervisor
 
 from streams.connection import password, tls
@@ -40,7 +41,19 @@ def application(settings: Settings) -> faust.App:
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
+        TableManager=_NoTables,
     )
+
+
+class _NoTables(TableManager):
+    """Faust waits a second before it reads, for tables that agents may make; here there are none."""
+
+    logger = logging.getLogger("faust.tables")  # it tells of its start as the rest of Faust does, in the end nowhere
+
+    async def on_start(self) -> None:
+        """Go on at once."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class Program(faust.Worker):

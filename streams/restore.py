@@ -1,10 +1,9 @@
 """Start-up: the offsets to start from, the users' rows, the lessons since the checkpoint (DESIGN sections 8 and 9)."""
 
 import ctypes
-import gc
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -12,6 +11,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from model import Recommender
 from streams.align import Partition
+from streams.collector import uncollected
 from streams.connection import admin, consumer, input_partitions
 from streams.faults import point
 from streams.settings import Settings
@@ -59,7 +59,7 @@ async def start_offsets(settings: Settings, *, earliest: bool) -> Start:
 async def restore_users(users: Users, settings: Settings, artifact: str) -> int:
     """Lay the rows of `state` over the artifact's users; gives how many were read."""
     rows, ours = 0, ("artifact", artifact.encode())
-    with _uncollected():
+    with uncollected():
         async for record in read(settings, settings.kafka.state, range(settings.kafka.partitions), 0):
             if ours in record.headers and record.key is not None:
                 users.load(record.key, record.value)
@@ -74,17 +74,6 @@ def _give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Make millions of objects that stay, without the collector looking through them again and again, now or later."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.freeze()
 
 
 async def replay_lessons(recommender: Recommender, settings: Settings, artifact: str, start: int) -> tuple[int, int]:

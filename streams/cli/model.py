@@ -3,19 +3,19 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from streams import restore, versions
-from streams.assemble import name_of
-from streams.cli.options import bootstrap_option, for_artifacts, json_option, plain, told
+from streams.cli.options import bootstrap_option, for_artifacts, json_option, one_count_of_threads, plain, told
 from streams.connection import why
 from streams.errors import ArtifactError
 from streams.settings import Settings
-from streams.versions import Learned, Version
+
+if TYPE_CHECKING:  # torch is loaded with it, before `log` has said with how many threads
+    from streams.versions import Learned, Version
 
 _ROWS = 20  # of a log
 _ARTIFACTS = click.option(
@@ -57,12 +57,14 @@ def info(artifacts: Path, bootstrap: str | None, *, as_json: bool) -> None:
     Console(width=None if Console().is_terminal else 130).print(table)
 
 
-async def _info(kept: list[Version], settings: Settings) -> list[dict[str, Any]]:
+async def _info(kept: "list[Version]", settings: Settings) -> list[dict[str, Any]]:
     rows = [
         {name: getattr(one, name) for name in ("name", "written_at", "lessons", "users", "items", "following", "ours")} for one in kept
     ]
     if await why(settings.kafka) is not None:
         return [{**row, "live": None} for row in rows]
+    from streams import restore, versions
+
     _, end = await restore.lessons_range(settings)
     live = versions.live(kept, end)
     tallies = await versions.accuracy(kept, settings)
@@ -79,6 +81,8 @@ def diff(one: str, other: str, artifacts: Path, *, as_json: bool) -> None:
 
     Example: crossnet model diff trained 340 --artifacts artifacts/congress
     """
+    from streams import versions
+
     kept = _kept(artifacts)
     found = versions.differences(versions.named(kept, one), versions.named(kept, other))
     if as_json:
@@ -103,6 +107,8 @@ def rollback(version: str, artifacts: Path, bootstrap: str | None, *, as_json: b
 
     Example: crossnet model rollback trained --artifacts artifacts/congress
     """
+    from streams import versions
+
     settings = for_artifacts(artifacts, bootstrap)
     path = asyncio.run(versions.back_to(versions.named(_kept(artifacts), version), artifacts, settings))
     click.echo(json.dumps({"live": path.name}) if as_json else f"{path.name} is live from the next start on")
@@ -119,6 +125,10 @@ def log(since: str | None, artifacts: Path, bootstrap: str | None, *, as_json: b
     Example: crossnet model log --since 20001 --artifacts artifacts/congress
     """
     settings = for_artifacts(artifacts, bootstrap)
+    one_count_of_threads(settings)  # that of the worker, so that it gets the same losses
+
+    from streams import versions
+
     kept = _kept(artifacts)
     version = versions.named(kept, since) if since else asyncio.run(versions.oldest_complete(kept, settings))
     lessons = asyncio.run(_log(version, artifacts, settings))
@@ -135,15 +145,18 @@ def log(since: str | None, artifacts: Path, bootstrap: str | None, *, as_json: b
     click.echo(f"{len(lessons):,} lessons since {version.name}")
 
 
-async def _log(version: Version, artifacts: Path, settings: Settings) -> list[Learned]:
+async def _log(version: "Version", artifacts: Path, settings: Settings) -> "list[Learned]":
     from model import Recommender
+    from streams import versions
+    from streams.assemble import name_of
 
     name = name_of(Recommender.load(artifacts / "model")[0])
     return [one async for one in versions.log(version, name, settings)]
 
 
-def _kept(artifacts: Path) -> list[Version]:
+def _kept(artifacts: Path) -> "list[Version]":
     from model import ModelError
+    from streams import versions
 
     try:
         return versions.kept(artifacts)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from streams.cli.options import for_artifacts, log_options, one_count_of_threads
+from streams.collector import uncollected
 
 _SWITCH_SECONDS = 0.0005
 
@@ -27,6 +28,8 @@ def command(artifacts: Path, start: str, bootstrap: str | None, port: int | None
     # Torch gives the interpreter away at each of its many small operations; waiting 5 ms to get it back doubles the time of a wave.
     sys.setswitchinterval(_SWITCH_SECONDS)
 
-    from streams.worker import Worker
+    with uncollected():  # of what importing takes, it would be a fifth
+        from streams.worker import Worker
 
-    sys.exit(Worker(artifacts, settings, earliest=start == "earliest").run())
+        worker = Worker(artifacts, settings, earliest=start == "earliest")
+    sys.exit(worker.run())

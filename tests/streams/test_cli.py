@@ -1,10 +1,12 @@
 """Every verb explains itself, with an example that it would accept, and speaks JSON."""
 
+import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -51,6 +53,21 @@ def test_help_explains_with_an_example(path: tuple[str, ...]) -> None:
     command = example[example.index("crossnet ") :]
     assert command.startswith(f"crossnet {' '.join(path)}")
     _understood(command)
+
+
+def test_torch_is_loaded_once_threads_are_counted() -> None:
+    """A verb that learns as the worker does says with how many threads before torch is loaded, so importing it must not load torch."""
+    program = "import sys; from streams.cli import bench, model, replay, worker; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "False" == done.stdout.strip()
+
+
+def test_a_log_is_learned_with_the_workers_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`model log` counts threads as the worker does, before it looks for versions."""
+    for library in ("OMP", "MKL", "OPENBLAS"):
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "7")
+    CliRunner().invoke(crossnet, ["model", "log", "--artifacts", str(tmp_path)])
+    assert {"1"} == {os.environ[f"{library}_NUM_THREADS"] for library in ("OMP", "MKL", "OPENBLAS")}
 
 
 @pytest.mark.parametrize("path", [one for one in _verbs() if one not in _WITHOUT_JSON], ids=" ".join)
