@@ -29,8 +29,13 @@ class Checkpoints:
         self._folder, self._settings, self._mark = folder / "online", settings, mark
         self._tried_at = time.monotonic()
         self._tried_interactions = 0
-        self.broken = 0
+        self._broken: set[Path] = set()
         self.oldest: int | None = None  # the first lesson that a kept checkpoint may need
+
+    @property
+    def broken(self) -> int:
+        """How many were skipped because they cannot be read."""
+        return len(self._broken)
 
     def newest(self, lessons_end: int) -> tuple[Recommender, int] | None:
         """The newest checkpoint that fits, and the offset of the lesson that follows it; broken ones are named and skipped."""
@@ -38,7 +43,7 @@ class Checkpoints:
             try:
                 recommender, extra = Recommender.load(path)
             except ModelError as error:
-                self.broken += 1
+                self._broken.add(path)
                 _logger.warning("checkpoint %s is skipped for the one before: %s", path.name, error)
                 continue
             following = int(extra["next_lesson"])
@@ -53,7 +58,7 @@ class Checkpoints:
         return new > 0 and (late or new >= self._settings.checkpoint_interactions)
 
     def write(self, recommender: Recommender, next_lesson: int, interactions: int, loss: float) -> bool:
-        """Write one atomically and delete those beyond the number kept; False, and a line in the log, where that is not possible."""
+        """Write one atomically and delete those beyond the number kept; False, and a line in the log, where it cannot be done."""
         self._tried_at, self._tried_interactions = time.monotonic(), interactions
         facts: dict[str, str | int] = {
             "next_lesson": next_lesson, "written_at": int(time.time() * 1000), "interactions": interactions, "loss": f"{loss:.6g}",
@@ -66,15 +71,19 @@ class Checkpoints:
             return False
         try:
             recommender.save(path, {**self._mark, **facts})
-            kept = self.paths()
-            for path in kept[: -self._settings.checkpoints_kept]:
-                shutil.rmtree(path)
+            self._broken.discard(path)
+            # Those that cannot be read are not counted: a start may need the one before, and the lessons after it.
+            readable = [one for one in self.paths() if one not in self._broken]
+            oldest = readable[-self._settings.checkpoints_kept :][0]
+            for one in self.paths():
+                if one < oldest:
+                    shutil.rmtree(one)
         except OSError as error:
             _logger.warning("no checkpoint could be written to %s (%s); learning goes on, a restart will replay more lessons",
                             self._folder, error.strerror)  # fmt: skip
             return False
         # A version that was gone back to has words after the number.
-        self.oldest = int(kept[-self._settings.checkpoints_kept :][0].name.partition("-")[0])
+        self.oldest = int(oldest.name.partition("-")[0])
         point("checkpoint.after")
         return True
 

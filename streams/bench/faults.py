@@ -149,7 +149,7 @@ def _strikes(found: Bed) -> dict[str, Strike]:
 
     strikes: dict[str, Strike] = {name: at_a_point for name in POINTS if name != "restore.inside"}
     strikes |= {"kill -9": killed, "SIGTERM": stopped, "SIGSTOP 20 s, a standby": _frozen, "lists refused": _refused}
-    strikes["transaction times out"] = _timed_out
+    strikes |= {"transaction times out": _timed_out, "newest checkpoint cut": _cut}
     if found.broker is not None:
         strikes |= {"broker kill -9": _broker_gone(0), "broker away 60 s": _broker_gone(60)}
     return strikes
@@ -176,6 +176,14 @@ async def has_open_offsets(settings: Settings) -> bool:
         async with consumer(settings.kafka, isolation_level=isolation) as client:
             ends.append(sum((await client.end_offsets(places)).values()))
     return ends[0] < ends[1]
+
+
+def _cut(own: Own, worker: Program) -> None:
+    """It dies, and the last thing that it had written of its weights is not whole."""
+    wait(lambda: worker.total("crossnet_checkpoints_total") > 0, f"it writes a checkpoint; see {worker.log}", _WAIT_SECONDS)
+    worker.kill()
+    tensors = max((own.artifact / "online").glob("[0-9]*")) / "tensors.safetensors"
+    tensors.write_bytes(tensors.read_bytes()[:-1000])
 
 
 def _frozen(own: Own, worker: Program) -> None:

@@ -48,3 +48,18 @@ def test_one_that_is_ahead_of_the_log_is_not_taken(tmp_path: Path) -> None:
     found = checkpoints.newest(7)
     assert found is not None
     assert 5 == found[1]
+
+
+def test_one_that_cannot_be_read_is_not_among_those_kept(tmp_path: Path) -> None:
+    """The one before it stays, with the lessons after it, until there are as many readable ones as are kept."""
+    recommender, checkpoints = line().recommender, _checkpoints(tmp_path, "one")
+    for number in (1, 2):
+        assert checkpoints.write(recommender, number, 0, 0.0)
+    (checkpoints.paths()[-1] / "tensors.safetensors").write_bytes(b"cut")
+    found = checkpoints.newest(7)
+    assert found is not None
+    assert (1, 1) == (found[1], checkpoints.broken)
+    for number, oldest in ((3, 1), (4, 3)):
+        assert checkpoints.write(recommender, number, 0, 0.0)
+        assert oldest == checkpoints.oldest
+    assert ["3", "4"] == [path.name.lstrip("0") for path in checkpoints.paths()]
