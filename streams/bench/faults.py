@@ -210,17 +210,17 @@ def _broker_gone(seconds: float) -> Strike:
 
 
 def _refused(own: Own, worker: Program) -> None:
-    asyncio.run(_limit(own, "100"))
+    asyncio.run(limit_lists(own.settings(), "100"))
     try:
         more = own.bed.interactions(1, np.random.default_rng(0), 10**7)
         asyncio.run(own.send(more))
         wait(worker.has_ended, f"it stops when its lists are refused; see {worker.log}", _WAIT_SECONDS)
     finally:
-        asyncio.run(_limit(own, str(2**20)))
+        asyncio.run(limit_lists(own.settings(), str(2**20)))
 
 
-async def _limit(own: Own, size: str) -> None:
-    kafka = own.settings().kafka
-    async with admin(kafka) as client:
+async def limit_lists(settings: Settings, size: str) -> None:
+    """Have Kafka refuse lists of more bytes than this."""
+    async with admin(settings.kafka) as client:
         given = {"max.message.bytes": size, "cleanup.policy": "compact,delete"}
-        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, kafka.recommendations, given)])
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.kafka.recommendations, given)])

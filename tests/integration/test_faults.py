@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from streams.bench.audit import audit
-from streams.bench.faults import has_open_offsets
+from streams.bench.faults import has_open_offsets, limit_lists
 from streams.bench.hostile import hostile
 from streams.broker import Broker
 from streams.connection import admin
@@ -145,6 +145,18 @@ def test_a_killed_broker_loses_nothing(mini: Folder, artifacts: Callable[[str], 
         local.up()
         worker.settle(400)
     _finish(artifact)
+    assert [] == audit(artifact, settings).faults
+
+
+def test_lists_that_kafka_refuses_end_the_worker(kafka: Kafka, artifact: Path, settings: Settings) -> None:
+    """Without its list no interaction counts as done: the worker says why and ends, and the next one makes up for it."""
+    asyncio.run(limit_lists(settings, "100"))
+    kafka.produce(settings.kafka.target, [(b"ann", json.dumps({"user": "ann", "item": f"v{n}"}).encode(), None) for n in range(3)])
+    with Worker(artifact) as worker:
+        assert 1 == worker.wait()
+        assert "MessageSizeTooLarge" in worker.log()
+    asyncio.run(limit_lists(settings, str(2**20)))
+    assert "ERROR" not in _finish(artifact)
     assert [] == audit(artifact, settings).faults
 
 
