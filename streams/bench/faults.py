@@ -148,7 +148,7 @@ def _strikes(found: Bed) -> dict[str, Strike]:
         worker.stop()
 
     strikes: dict[str, Strike] = {name: at_a_point for name in POINTS if name != "restore.inside"}
-    strikes |= {"kill -9": killed, "SIGTERM": stopped, "SIGSTOP 20 s, a standby": _frozen, "lists refused": _refused}
+    strikes |= {"kill -9": killed, "SIGTERM": stopped, "SIGSTOP 20 s, a standby": _frozen, "lists refused": _refused()}
     strikes |= {"transaction times out": _timed_out, "newest checkpoint cut": _cut}
     if found.broker is not None:
         strikes |= {"broker kill -9": _broker_gone(0), "broker away 60 s": _broker_gone(60)}
@@ -209,14 +209,20 @@ def _broker_gone(seconds: float) -> Strike:
     return strike
 
 
-def _refused(own: Own, worker: Program) -> None:
-    asyncio.run(limit_lists(own.settings(), "100"))
-    try:
-        more = own.bed.interactions(1, np.random.default_rng(0), 10**7)
-        asyncio.run(own.send(more))
-        wait(worker.has_ended, f"it stops when its lists are refused; see {worker.log}", _WAIT_SECONDS)
-    finally:
-        asyncio.run(limit_lists(own.settings(), str(2**20)))
+def _refused() -> Strike:
+    rounds = itertools.count()
+
+    def strike(own: Own, worker: Program) -> None:
+        asyncio.run(limit_lists(own.settings(), "100"))
+        try:
+            # After all that was sent and before all that will be: a later time would be late records in the next round.
+            more = own.bed.interactions(1, np.random.default_rng(0), (10 * next(rounds) + 5) * _POSTS)
+            asyncio.run(own.send(more))
+            wait(worker.has_ended, f"it stops when its lists are refused; see {worker.log}", _WAIT_SECONDS)
+        finally:
+            asyncio.run(limit_lists(own.settings(), str(2**20)))
+
+    return strike
 
 
 async def limit_lists(settings: Settings, size: str) -> None:
