@@ -31,6 +31,7 @@ class Checkpoints:
         self._tried_interactions = 0
         self._broken: set[Path] = set()
         self.oldest: int | None = None  # the first lesson that a kept checkpoint may need
+        self.kept = 0  # as of the last one written
 
     @property
     def broken(self) -> int:
@@ -75,6 +76,7 @@ class Checkpoints:
             # Those that cannot be read are not counted: a start may need the one before, and the lessons after it.
             readable = [one for one in self.paths() if one not in self._broken]
             oldest = readable[-self._settings.checkpoints_kept :][0]
+            self.kept = min(len(readable), self._settings.checkpoints_kept)
             for one in self.paths():
                 if one < oldest:
                     shutil.rmtree(one)

@@ -214,6 +214,7 @@ class Line:
             taken = self._ranked(taken, user, ranked.scores_BI[row])
         user.memory = ranked.advanced(row, taken.step, user.memory)
         if interaction.item not in user.owned:
+            self.counts["dropped_owned"] += len(user.owned) >= self.settings.owned_kept
             user.owned = [*user.owned, interaction.item][-self.settings.owned_kept :]
         self.users.acted(interaction.user)
         return taken

@@ -38,6 +38,7 @@ _LINE_COUNTS = {
     "off_partition": "Records on another partition than their user's.",
     "repeated_records": "Records skipped because their id had been seen lately.",
     "evicted_users": "Users forgotten because there were too many.",
+    "dropped_owned": "Items that a user took long ago and may be recommended again, because he took as many as are kept since.",
     "left_out_items": "New items that found no row, since as many as items_cap are known.",
     "cut_ties": "Times that interactions of one time were learned before all had been ranked.",
 }
@@ -79,6 +80,7 @@ class Telemetry:
         self.commits = Counter("crossnet_commits", "Transactions committed.", registry=registry)
         self.checkpoints = Counter("crossnet_checkpoints", "Checkpoints written.", registry=registry)
         self.failed_checkpoints = Counter("crossnet_failed_checkpoints", "Checkpoints not written.", registry=registry)
+        self.kept_checkpoints = Gauge("crossnet_kept_checkpoints", "Checkpoints on disk that can be read.", registry=registry)
         self.broken_checkpoints = Gauge("crossnet_broken_checkpoints", "Checkpoints skipped at the start.", registry=registry)
         self.broken_rows = Gauge("crossnet_broken_rows", "State rows found altered at the start.", registry=registry)
         self.skipped = Gauge("crossnet_lost_records", "Records deleted by retention before they were read.", registry=registry)
@@ -86,6 +88,7 @@ class Telemetry:
         self.standby = Gauge("crossnet_standby", "1 while another worker of the group is active.", registry=registry)
         self.users = Gauge("crossnet_users", "Users known.", registry=registry)
         self.items = Gauge("crossnet_items", "Items known.", registry=registry)
+        self.retired = Gauge("crossnet_retired_items", "Items that are on no list.", registry=registry)
         self.held = Gauge("crossnet_held_records", "Records held back for event-time order.", registry=registry)
         self.uncommitted = Gauge("crossnet_uncommitted_records", "Records read, not yet committed.", registry=registry)
         self.forced = Gauge("crossnet_forced_releases", "Records released without waiting, above the limit.", registry=registry)
@@ -142,6 +145,7 @@ class Telemetry:
         self.uncommitted.set(uncommitted)
         self.users.set(len(line.users))
         self.items.set(len(line.recommender.items))
+        self.retired.set(len(line.catalogue.retired))
         self.held.set(aligner.held)
         self.forced.set(aligner.forced)
         self.inversions.set(aligner.inversions)

@@ -206,6 +206,7 @@ class Worker:
             self._telemetry.failed_checkpoints.inc()
             return
         self._telemetry.checkpoints.inc()
+        self._telemetry.kept_checkpoints.set(checkpoints.kept)
         if checkpoints.oldest is not None:
             self._telemetry.log_lessons.set(following - checkpoints.oldest)
             await self._delete_lessons(checkpoints.oldest)

@@ -10,13 +10,14 @@ from streams.bench.program import Program, wait
 
 _WAIT_SECONDS = 300.0
 _CHUNK = 4_000
+_ITEMS = 200  # few, so that what is kept of each user is full after minutes: what grows then is a leak
 _LIMITS = {"CROSSNET_LINE__USERS_LIMIT": "300", "CROSSNET_WORKER__CHECKPOINT_INTERACTIONS": "1000"}
 
 
 def run(minutes: float = 60.0) -> dict[str, object]:
     """Load for so long; resident megabytes at tenths of the time, and what the second half adds (`growth_megabytes`)."""
     samples: list[float] = []
-    with bed(500, 1_000) as found:
+    with bed(500, _ITEMS) as found:
         own = found.own("memory", _LIMITS)
         with own.worker() as worker:
             wait(worker.is_ready, f"the worker is ready; see {worker.log}", _WAIT_SECONDS)

@@ -61,5 +61,5 @@ def test_one_that_cannot_be_read_is_not_among_those_kept(tmp_path: Path) -> None
     assert (1, 1) == (found[1], checkpoints.broken)
     for number, oldest in ((3, 1), (4, 3)):
         assert checkpoints.write(recommender, number, 0, 0.0)
-        assert oldest == checkpoints.oldest
+        assert (oldest, 2) == (checkpoints.oldest, checkpoints.kept)
     assert ["3", "4"] == [path.name.lstrip("0") for path in checkpoints.paths()]

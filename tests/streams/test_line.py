@@ -116,10 +116,10 @@ def test_a_record_sent_twice_is_counted_and_skipped() -> None:
 
 
 def test_ids_owned_items_and_ties_are_bounded() -> None:
-    """Of ids and owned items the latest stay; a tie beyond the limit is learned in parts, and counted."""
+    """Of ids and owned items the latest stay; a tie beyond the limit is learned in parts; what the limits do is counted."""
     one = line(ids_kept=2, owned_kept=2, tie_limit=2, wave=1)
     outputs = list(drive(one, [replace(took("ann", item, DAY, number), id=item) for number, item in enumerate("abcd")]))
-    assert ["c", "d"] == one.users["ann"].owned
+    assert (["c", "d"], 2) == (one.users["ann"].owned, one.counts["dropped_owned"])
     again = [one.skips(replace(took("ann", "d", 2 * DAY, 9), id=item)) for item in "bcd"]
     assert [False, True, True] == again
     assert 1 == one.counts["cut_ties"]
