@@ -75,8 +75,8 @@ class Checkpoints:
             self._broken.discard(path)
             # Those that cannot be read are not counted: a start may need the one before, and the lessons after it.
             readable = [one for one in self.paths() if one not in self._broken]
-            oldest = readable[-self._settings.checkpoints_kept :][0]
-            self.kept = min(len(readable), self._settings.checkpoints_kept)
+            oldest, *newer = readable[-self._settings.checkpoints_kept :]
+            self.kept = 1 + len(newer)
             for one in self.paths():
                 if one < oldest:
                     shutil.rmtree(one)

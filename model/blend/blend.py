@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.blend.features import Block, Floats, Seen, Statistics, Waited
+from model.blend.features import Floats, Seen, Statistics, Waited
 from model.blend.heads import APART
 from model.blend.parts import OF_TERM_TF, PLACES, START, TERMS
 from model.blend.posts import ByTopic
@@ -51,7 +51,7 @@ class Blend:
         term_BTI = np.empty((len(seen), len(TERMS), self.statistics.rows), np.float32)
         for some, block in self.statistics.blocks(h_BH, v_BV, seen):
             # Features are far larger than all else here, so they are read once: a matrix of weights an event.
-            weight_B2TF = self._weights(block)[:, :, None] * OF_TERM_TF
+            weight_B2TF = (self._weights(block.seen) * block.good_BF[:, None])[:, :, None] * OF_TERM_TF
             both_BTI = weight_B2TF.reshape(len(block.seen), -1, weight_B2TF.shape[-1]) @ block.feature_BFI
             np.multiply(both_BTI[:, len(TERMS) :], block.young_BI[:, None], out=term_BTI[some])
             term_BTI[some] += both_BTI[:, : len(TERMS)]
@@ -60,17 +60,17 @@ class Blend:
     def net(self, h_BH: Tensor, seen: Sequence[Seen], rows: Sequence[int]) -> Floats:
         """The net's term of some items, (B, n), as in `scores`."""
         feature_EBn = self.statistics.net(h_BH, rows)
-        weight_B2E = np.stack([self.weights.of(one.context)[:, PLACES["net"]] for one in seen])
+        weight_B2E = self._weights(seen)[:, :, PLACES["net"]]
         young_Bn = self.statistics.young(seen)[:, list(rows)]
         all_2Bn = np.einsum("bje,ebn->jbn", weight_B2E, feature_EBn)
         return np.asarray(all_2Bn[0] + all_2Bn[1] * young_Bn, np.float32)
 
-    def _weights(self, block: Block) -> Floats:
-        return np.stack([self.weights.of(one.context) for one in block.seen]) * block.good_BF[:, None]
+    def _weights(self, seen: Sequence[Seen]) -> Floats:
+        return np.stack([self.weights.of(one.context) for one in seen])
 
     def by_topic(self, v_BV: Floats, seen: Sequence[Seen], networks: int) -> ByTopic:
         """What the term `posts` of these events' scores is made of."""
-        weight_B2 = np.stack([self.weights.of(one.context)[:, PLACES["posts"].start] for one in seen])
+        weight_B2 = self._weights(seen)[:, :, PLACES["posts"].start]
         if "posts" in self.statistics.without:
             weight_B2[:] = 0
         return ByTopic(self.statistics.posts, v_BV, weight_B2, self.statistics.young(seen), networks)

@@ -219,13 +219,12 @@ class Statistics:
         """Parts with a feature that holds no numbers are put right: they start again, a head of the network from the anchor."""
         ill = {name for name, where in PLACES.items() if not good_BF[:, where].all()}
         if "net" in ill:
-            self.heads[0].mend(torch.zeros_like(self.heads[0].W_IH), torch.zeros_like(self.heads[0].b_I))
+            self.heads[0].mend()
             for head in self.heads[1:]:
-                head.mend(self.heads[0].W_IH, self.heads[0].b_I)
-        if "posts" in ill:
-            self.posts.mend(torch.zeros_like(self.posts.W_IH), torch.zeros_like(self.posts.b_I))
+                head.mend(self.heads[0])
         for name, part in (
             ("trend", self.trend), ("neighbours", self.neighbours), ("trail", self.trail), ("texts", self.texts),
+            ("posts", self.posts),
         ):  # fmt: skip
             if name in ill:
                 part.mend()

@@ -125,8 +125,9 @@ class Head:
             self._start_apart()
         self.W_IH[row], self.b_I[row], self.G_I[row] = 0, bias, _START
 
-    def mend(self, W_IH: Tensor, b_I: Tensor) -> None:
-        """Rows that hold no numbers start again from these; so do steps apart and accumulators."""
+    def mend(self, anchor: "Head | None" = None) -> None:
+        """Rows that hold no numbers start again from the anchor's, without one from zero; so do steps apart and accumulators."""
+        W_IH, b_I = (anchor.W_IH, anchor.b_I) if anchor else (torch.zeros_like(self.W_IH), torch.zeros_like(self.b_I))
         for one in self.apart:
             one.nan_to_num_(0.0, 0.0, 0.0)
         self.add()

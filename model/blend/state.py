@@ -21,9 +21,9 @@ _ARRAYS = (
     "statistics.trend.unit_S", "statistics.trend.unit_R",
     "statistics.neighbours.pairs.item_IN", "statistics.neighbours.pairs.weight_IDN", "statistics.neighbours.next.item_IN",
     "statistics.neighbours.next.weight_IDN", "statistics.neighbours.count_I", "statistics.peers.item_UN", "statistics.peers.at_UN",
-    "statistics.peers.count_U", "statistics.peers.user_IT", "statistics.peers.count_I", "statistics.texts.count_IW",
-    "statistics.trail.profile_UD",
-    "statistics.texts.profile_UW", "statistics.history.turn_I", "statistics.influence.user_U2", "statistics.influence.item_I2",
+    "statistics.peers.count_U", "statistics.peers.user_IT", "statistics.peers.count_I", "statistics.trail.profile_UD",
+    "statistics.texts.count_IW", "statistics.texts.profile_UW", "statistics.history.turn_I", "statistics.influence.user_U2",
+    "statistics.influence.item_I2",
     "weights.weight_CW", "weights.curvature_CWW",
 )  # fmt: skip
 Arrays = dict[str, NDArray[Any]]

@@ -80,7 +80,7 @@ class Trail:
     def mend(self) -> None:
         """What holds no numbers starts again."""
         for head in self.heads:
-            head.mend(torch.zeros_like(head.W_IH), torch.zeros_like(head.b_I))
+            head.mend()
         self.profile_UD[~np.isfinite(self.profile_UD).all(axis=1)] = 0
 
 

@@ -66,7 +66,7 @@ def test_a_head_is_mended() -> None:
     head = Head(1.0, torch.ones(3, 2), torch.zeros(3))
     head.W_IH[1, 0], head.b_I[2] = float("nan"), float("inf")
     head.W_IH[0] = 5
-    head.mend(torch.full((3, 2), 7.0), torch.full((3,), 2.0))
+    head.mend(Head(0.0, torch.full((3, 2), 7.0), torch.full((3,), 2.0)))
     assert [[5.0, 5.0], [7.0, 7.0], [7.0, 7.0]] == head.W_IH.tolist()
     assert [0.0, 2.0, 2.0] == head.b_I.tolist()
 

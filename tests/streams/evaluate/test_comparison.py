@@ -231,13 +231,14 @@ def _outcome(one: runs.Run) -> Outcome:
 def test_the_parts_of_the_whole_share_its_fit(data: Path) -> None:
     """What each part is worth comes from one job: the whole, then without each part by name, each another stream."""
     inputs = Inputs(topics=3, sweeps=5)
-    plan = Plan(("full",), 1, (5,), inputs, Size(4, 3, 2, 2), Protocol(list_size=5), sweeps=True, reference="full")
+    # Users have nearly all of the twelve items at the end: only with what they have is there enough to rank.
+    plan = Plan(("full",), 1, (5,), inputs, Size(4, 3, 2, 2), Protocol(keep_owned=True, list_size=5), sweeps=True, reference="full")
     job = next(one for one in jobs_of(plan, ()) if one.name == "full by part")
     tried = runs.run(job, read(Folder(data), inputs, Settings()), plan.protocol).tried
     assert [(), *((part,) for part in NAMES)] == [one["without"] for one in tried]
     whole = tried[0]["validation"], tried[0]["test"]
     same = {part for one in tried[1:] for part in one["without"] if (one["validation"], one["test"]) == whole}
-    assert same <= {"texts", "young", "contexts", "peers"}  # nothing here has a text or is new, and six users are too few for the rest
+    assert same <= {"texts", "young", "contexts"}  # nothing here has a text or is new
 
 
 @pytest.mark.parametrize("part", NAMES)
