@@ -1,7 +1,8 @@
 """Who of a group's workers is active: it is the one member of the consumer group `<group>-active`; others look and wait.
 
 A worker that stops leaves that group, one that freezes is dropped by Kafka after `session_timeout_ms`. One that was killed is
-dropped then too, but on its own machine it is known at once by its process id, so that a restart need not wait.
+dropped then too, but on its own machine it is known at once by its process id and leaves by another's hand: Kafka, too, would keep
+a newcomer waiting for it.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from streams.connection import admin, options
 from streams.errors import BrokerError
@@ -67,13 +69,25 @@ class Lease:
         return self._admission is not None and self._admission.take()
 
     async def _others(self) -> list[str]:
-        return [one for one in await self._members() if one != self._me and not _is_gone(one)]
-
-    async def _members(self) -> list[str]:
         async with admin(self._settings.kafka) as client:
-            answer = await self._described(client)
+            members = await self._members(client)
+            # Before this process has joined, one of its name is a dead one that had its process id.
+            gone = [member for member, name in members.items() if _is_gone(name) and (self._member is None or name != self._me)]
+            for member in gone:
+                await self._remove(client, member)
+        return [name for member, name in members.items() if name != self._me and member not in gone]
+
+    async def _members(self, client: AIOKafkaAdminClient) -> dict[str, str]:
+        """The client ids of the workers in the group, by the names that Kafka has given them."""
+        answer = await self._described(client)
         ((_, _, _, _, _, members, *_),) = answer.groups
-        return [str(client_id) for _, client_id, *_ in members if str(client_id).startswith(_PREFIX)]
+        return {str(member): str(name) for member, name, *_ in members if str(name).startswith(_PREFIX)}
+
+    async def _remove(self, client: AIOKafkaAdminClient, member: str) -> None:
+        """Have a dead member leave. Where Kafka does not let it, it drops it by itself, later."""
+        coordinator = await client.find_coordinator(self._group)
+        # The admin client has no call for it.
+        await client._send_request(LeaveGroupRequest(self._group, member), coordinator)  # noqa: SLF001
 
     async def _described(self, client: AIOKafkaAdminClient) -> Any:  # noqa: ANN401 - aiokafka ships no types
         deadline = time.monotonic() + _CLAIM_SECONDS
@@ -96,10 +110,11 @@ class Lease:
         self._member.subscribe([kafka.lessons], listener=self._admission)
         await self._member.start()
         deadline = time.monotonic() + _CLAIM_SECONDS
-        while self._me not in await self._members():
-            if time.monotonic() > deadline:
-                raise BrokerError(f"Kafka does not let this worker into the group {self._group} within {_CLAIM_SECONDS:.0f} s")
-            await asyncio.sleep(_LOOK_SECONDS / 10)
+        async with admin(kafka) as client:
+            while self._me not in (await self._members(client)).values():
+                if time.monotonic() > deadline:
+                    raise BrokerError(f"Kafka does not let this worker into the group {self._group} within {_CLAIM_SECONDS:.0f} s")
+                await asyncio.sleep(_LOOK_SECONDS / 10)
 
     @property
     def _group(self) -> str:
