@@ -51,9 +51,13 @@ def write(folder: Path, state: State, extra: Mapping[str, str | int]) -> None:
     partial, old = (folder.with_name(f".{folder.name}.{word}") for word in ("partial", "old"))
     for leftover in (partial, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    partial.mkdir(parents=True)
-    _write_through(partial / _TENSORS, tensors)
-    _write_through(partial / _FACTS, _json({**head, "content": content}))
+    try:
+        partial.mkdir(parents=True)
+        _write_through(partial / _TENSORS, tensors)
+        _write_through(partial / _FACTS, _json({**head, "content": content}))
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)  # a full disk must not become fuller with each try
+        raise
     if folder.exists():
         folder.rename(old)
     partial.rename(folder)

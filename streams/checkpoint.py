@@ -11,7 +11,6 @@ from pathlib import Path
 
 from model import ModelError, Recommender
 from model.checkpoint import extra_of
-from streams.faults import point
 from streams.settings import Settings, WorkerSettings
 
 _logger = logging.getLogger(__name__)
@@ -64,7 +63,6 @@ class Checkpoints:
         facts: dict[str, str | int] = {
             "next_lesson": next_lesson, "written_at": int(time.time() * 1000), "interactions": interactions, "loss": f"{loss:.6g}",
         }  # fmt: skip
-        point("checkpoint.before")
         path = self._folder / f"{next_lesson:017d}"
         if path.exists() and not self._is_ours(path):
             _logger.warning("no checkpoint is written over %s, which is of another log of lessons; give each worker group a copy "
@@ -80,13 +78,14 @@ class Checkpoints:
             for one in self.paths():
                 if one < oldest:
                     shutil.rmtree(one)
+            for leftover in self._folder.glob(".[0-9]*"):  # of a worker that was killed while it wrote
+                shutil.rmtree(leftover)
         except OSError as error:
             _logger.warning("no checkpoint could be written to %s (%s); learning goes on, a restart will replay more lessons",
                             self._folder, error.strerror)  # fmt: skip
             return False
         # A version that was gone back to has words after the number.
         self.oldest = int(oldest.name.partition("-")[0])
-        point("checkpoint.after")
         return True
 
     def paths(self) -> list[Path]:

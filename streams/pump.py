@@ -181,7 +181,11 @@ class Pump:
             wave = line.make_wave()
             ranked = await self.torch.run("rank", lambda: line.rank(wave))
             with self.torch.timed("advance"):
-                self._telemetry.took(line.advance(wave, ranked))
+                point("advance.before")
+                taken = line.advance(wave, ranked)
+                point("advance.inside")
+                self._telemetry.took(taken)
+                point("advance.after")
         if ends_tie and line.tie:
             requests, tie = line.requests(), line.take_tie()
             self._learning = asyncio.ensure_future(self.torch.run("learn", lambda: self._teach(tie, requests)))
@@ -199,7 +203,6 @@ class Pump:
             return
         learned, lists = await self._learning
         self._learning = None
-        point("learn.after")
         self._since.lessons += [one.lesson.to_bytes() for one in learned]
         self._telemetry.learned(learned)
         self.loss = learned[-1].loss if learned else self.loss

@@ -140,6 +140,13 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
     # ---- beside the thread ----
 
+    def _stopped_set(self) -> None:
+        """After a crash the thread has ended by itself and closed its loop: there is nobody left to be woken."""
+        try:
+            super()._stopped_set()
+        except RuntimeError:
+            self._stopped.set()
+
     def silent_since(self, partition: Partition) -> float | None:
         """When the broker last answered about a partition; None when records of it lie here, or nothing was asked yet."""
         tp = faust.types.TP(*partition)

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from model import Lesson, Memory, ModelConfig, Recommender, Wave, make_step
+from streams.faults import point
 from streams.telemetry import Telemetry
 
 _T = TypeVar("_T")
@@ -24,13 +25,18 @@ class TorchThread:
         self._thread = ThreadPoolExecutor(1, "torch")
 
     async def run(self, stage: str, work: Callable[[], _T]) -> _T:
-        """Do this piece of work there."""
+        """Do this piece of work there. It is a stage with fault points before it, while the thread is at it, and after it."""
 
         def timed() -> _T:
             with self.timed(stage):
                 return work()
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, timed)
+        point(f"{stage}.before")
+        running = asyncio.get_running_loop().run_in_executor(self._thread, timed)
+        point(f"{stage}.inside")
+        done = await running
+        point(f"{stage}.after")
+        return done
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

@@ -1,13 +1,16 @@
 """What a run left on Kafka, held against an undisturbed run of the same log without Kafka.
 
 Nothing lost: every interaction has its list. Nothing twice: windows, steps, owned items and seen ids of every user are those of the
-undisturbed run. Weights: the newest checkpoint and the oldest lead over their lessons to the same ones, bit for bit.
+undisturbed run, and every copy of a list stands under the id of the one record that triggered it. Weights: the newest checkpoint
+and the oldest lead over their lessons to the same ones, bit for bit.
 """
 
 import asyncio
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from aiokafka import ConsumerRecord
@@ -18,9 +21,21 @@ from streams import assemble, restore
 from streams.align import Held, in_order
 from streams.checkpoint import Checkpoints, mark_of
 from streams.line import Line, flush
-from streams.records import DeadLetter, Forget, Interaction, InvalidRecord, Source, forget, parse
+from streams.records import DeadLetter, Forget, Interaction, InvalidRecord, Post, Source, forget, parse
 from streams.rows import User
 from streams.settings import Settings
+
+
+@dataclass(slots=True)
+class Toll:
+    """What a fault itself took, so that no worker could have kept it."""
+
+    users: set[str] = field(default_factory=set)
+    "whose rows were altered"
+    unread: set[Source] = field(default_factory=set)
+    "records deleted before a worker had read them"
+    read: list[ConsumerRecord] = field(default_factory=list)
+    "records deleted after that, as they were"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,8 @@ class Audit:
     lists: int
     lost: int
     "interactions without a list"
+    astray: int
+    "lists under another id than that of the record that triggered them: a second id for one interaction"
     doubled: int
     "steps more than the undisturbed run has"
     differing: tuple[str, ...]
@@ -44,6 +61,8 @@ class Audit:
         said = []
         if self.lost:
             said.append(f"{self.lost} of {self.interactions} interactions have no list")
+        if self.astray:
+            said.append(f"{self.astray} lists stand under an id that is not theirs")
         if self.doubled:
             said.append(f"{self.doubled} steps too many")
         if self.differing:
@@ -53,18 +72,21 @@ class Audit:
         return said
 
 
-def audit(artifact: Path, settings: Settings) -> Audit:
+def audit(artifact: Path, settings: Settings, toll: Toll | None = None) -> Audit:
     """Compare; the worker must have committed all and be stopped."""
-    return asyncio.run(_audit(artifact, settings))
+    return asyncio.run(_audit(artifact, settings, toll or Toll()))
 
 
-async def _audit(artifact: Path, settings: Settings) -> Audit:
+async def _audit(artifact: Path, settings: Settings, toll: Toll) -> Audit:
     line, found = (assemble.load(artifact, settings.line) for _ in range(2))
     undisturbed = assemble.line_of(line, settings)
-    log = await _log(settings)
-    interactions = _drive(undisturbed, log)
+    log = await _log(settings, toll)
+    taken = _drive(undisturbed, log)
+    interactions = {name for name, one in taken.items() if isinstance(one, Interaction)}
     await restore.restore_users(found.users, settings, found.name)
-    listed = {json.loads(one.value)["id"] for one in await _all(settings, settings.kafka.recommendations) if one.value is not None}
+    lists = [json.loads(one.value) for one in await _all(settings, settings.kafka.recommendations) if one.value is not None]
+    listed = {one["id"] for one in lists}
+    excused = {str(source) for source in toll.unread}
     expected, state = undisturbed.users, found.users
     both = [name for name in expected if name in state]
     differing = {name for name in both if not _same(expected[name], state[name])} | (set(expected) ^ set(state))
@@ -73,15 +95,23 @@ async def _audit(artifact: Path, settings: Settings) -> Audit:
         interactions=len(interactions),
         lists=len(listed),
         lost=len(interactions - listed),
+        astray=sum(one["id"] not in excused and not _is_its_own(one, taken) for one in lists),
         doubled=sum(max(0, state[name].memory.steps - expected[name].memory.steps) for name in both),
         differing=tuple(sorted(differing)),
         same_weights=await _weights_agree(artifact, settings, found.name),
     )
 
 
-def _drive(line: Line, log: list[Held]) -> set[str]:
-    """Run the log through the line without Kafka; the ids of the lists that must be there."""
-    ids = set()
+def _is_its_own(said: Mapping[str, Any], taken: Mapping[str, Post | Interaction]) -> bool:
+    """Whether a list is that of the record whose id it bears."""
+    record = taken.get(said["id"])
+    trigger = "interaction" if isinstance(record, Interaction) else "post"
+    return record is not None and (said["user"], said["at"], said["trigger"]) == (record.user, record.at, trigger)
+
+
+def _drive(line: Line, log: list[Held]) -> dict[str, Post | Interaction]:
+    """Run the log through the line without Kafka; what it took, by the ids that lists must have."""
+    taken: dict[str, Post | Interaction] = {}
     for record in log:
         if isinstance(record, DeadLetter):
             continue
@@ -92,17 +122,16 @@ def _drive(line: Line, log: list[Held]) -> set[str]:
             if line.closes_before(record):
                 flush(line, ends_tie=line.ends_tie(record))
             line.gather(record)
-            if isinstance(record, Interaction):
-                ids.add(str(record.source))
+            taken[str(record.source)] = record
     flush(line, ends_tie=True)
-    return ids
+    return taken
 
 
-async def _log(settings: Settings) -> list[Held]:
-    """Every input record, in event-time order."""
+async def _log(settings: Settings, toll: Toll) -> list[Held]:
+    """Every input record that a worker could read, in event-time order."""
     networks: dict[str, str | None] = {name: network for network, name in settings.networks.items()}
-    names = settings.input_topics()
-    return in_order([_parsed(one, networks.get(name)) for name in names for one in await _all(settings, name)])
+    kept = [one for name in settings.input_topics() for one in await _all(settings, name)]
+    return in_order(_parsed(one, networks.get(one.topic)) for one in [*toll.read, *kept])
 
 
 def _parsed(one: ConsumerRecord, network: str | None) -> Held:

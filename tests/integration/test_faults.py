@@ -8,14 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from streams.bench.audit import audit
-from streams.bench.faults import has_open_offsets, limit_lists
+from streams.bench.damage import alter_row, cut_newest, delete_before, has_open_offsets, limit_lists
+from streams.bench.faults import uncounted
 from streams.bench.hostile import hostile
 from streams.broker import Broker
-from streams.connection import admin
 from streams.folder import Folder
 from streams.settings import Settings, WorkerSettings
 from tests.integration.kafka import Kafka, Record
@@ -43,16 +41,15 @@ def _finish(artifact: Path) -> str:
     with Worker(artifact) as worker:
         worker.wait_ready()
         worker.wait_drained()
-        parts = ("processed_records", "dead_letters", "repeated_records", "forgotten_users")
-        assert worker.total("crossnet_records_total") == sum(worker.total(f"crossnet_{part}_total") for part in parts)
+        assert 0 == uncounted(worker.total)
         assert 0 == worker.stop()
         return worker.log()
 
 
 def test_kills_at_every_stage_lose_and_double_nothing(mini: Folder, artifact: Path, settings: Settings) -> None:
-    """Killed before, in and after the commit, while it learns, restores and writes checkpoints: the rest is as if nothing had been."""
+    """Killed in and after the commit, while it learns, restores and writes a checkpoint: the rest is as if nothing had been."""
     crossnet("replay", mini.path, "--artifacts", artifact, *_SUMMER)
-    faults = ("transaction.inside", "checkpoint.after", "transaction.after:2", "restore.inside", "lists.after:2", "learn.after:9")
+    faults = ("transaction.inside", "checkpoint.inside", "transaction.after:2", "restore.inside", "lists.after:2", "learn.inside:9")
     for fault in faults:
         with Worker(artifact, fault=fault) as worker:
             assert -signal.SIGKILL == worker.wait(), worker.log()
@@ -155,6 +152,7 @@ def test_lists_that_kafka_refuses_end_the_worker(kafka: Kafka, artifact: Path, s
     with Worker(artifact) as worker:
         assert 1 == worker.wait()
         assert "MessageSizeTooLarge" in worker.log()
+        assert "Event loop is closed" not in worker.log()
     asyncio.run(limit_lists(settings, str(2**20)))
     assert "ERROR" not in _finish(artifact)
     assert [] == audit(artifact, settings).faults
@@ -167,8 +165,7 @@ def test_a_broken_checkpoint_is_named_counted_and_skipped(mini: Folder, artifact
     kept = sorted((artifact / "online").glob("[0-9]*"))
     assert _WORKER.checkpoints_kept == len(kept)
     assert int(kept[0].name) == _first_offset(settings)
-    tensors = kept[-1] / "tensors.safetensors"
-    tensors.write_bytes(tensors.read_bytes()[:-1000])
+    assert kept[-1].name == cut_newest(artifact)
     with Worker(artifact) as worker:
         worker.wait_ready()
         assert 1 == worker.value("crossnet_broken_checkpoints")
@@ -198,14 +195,11 @@ def test_a_folder_that_takes_no_checkpoint_stops_nobody(mini: Folder, artifact: 
     assert [] == audit(artifact, settings).faults
 
 
-def test_an_altered_row_costs_its_user_alone(kafka: Kafka, mini: Folder, artifact: Path, settings: Settings) -> None:
+def test_an_altered_row_costs_its_user_alone(mini: Folder, artifact: Path, settings: Settings) -> None:
     """A state row with a flipped byte is named and counted; its user starts anew, all others are as they were."""
     crossnet("replay", mini.path, "--artifacts", artifact)
     _finish(artifact)
-    row = next(one for one in kafka.read_all(settings.kafka.state, "read_committed") if one.key[:1] == b"u")
-    user, value = row.key[1:].decode(), bytearray(row.value)
-    value[len(value) // 2] ^= 1
-    kafka.produce(settings.kafka.state, [Record(row.key, bytes(value), headers=row.headers)])
+    user = asyncio.run(alter_row(settings))
     with Worker(artifact) as worker:
         worker.wait_ready()
         assert 1 == worker.value("crossnet_broken_rows")
@@ -227,21 +221,13 @@ def test_records_sent_twice_and_records_deleted_too_early(kafka: Kafka, artifact
         assert 0 == worker.stop()
     assert [] == audit(artifact, settings).faults
     places = kafka.produce(settings.kafka.target, [(b"ann", values[0], None)] * 5)
-    _delete(settings, settings.kafka.target, places[2])
+    asyncio.run(delete_before(settings, settings.kafka.target, *places[2]))
     with Worker(artifact) as worker:
         worker.wait_ready()
         assert 2 == worker.value("crossnet_lost_records")
         worker.wait_read(3)
         assert 0 == worker.stop()
         assert f"offset {places[0][1]} is not on the log any more" in worker.log()
-
-
-def _delete(settings: Settings, kafka_topic: str, place: tuple[int, int]) -> None:
-    async def delete() -> None:
-        async with admin(settings.kafka) as client:
-            await client.delete_records({TopicPartition(kafka_topic, place[0]): RecordsToDelete(place[1])})
-
-    asyncio.run(delete())
 
 
 def test_hostile_records_are_dead_letters_beside_good_ones(

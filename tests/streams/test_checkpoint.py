@@ -1,5 +1,6 @@
 """Promises of streams/checkpoint.py."""
 
+import resource
 from pathlib import Path
 
 from streams.checkpoint import Checkpoints
@@ -63,3 +64,19 @@ def test_one_that_cannot_be_read_is_not_among_those_kept(tmp_path: Path) -> None
         assert checkpoints.write(recommender, number, 0, 0.0)
         assert (oldest, 2) == (checkpoints.oldest, checkpoints.kept)
     assert ["3", "4"] == [path.name.lstrip("0") for path in checkpoints.paths()]
+
+
+def test_nothing_is_left_of_one_that_was_not_written_to_its_end(tmp_path: Path) -> None:
+    """Neither where the disk takes no more, which is tried again and again, nor of a worker that was killed while it wrote."""
+    recommender, checkpoints = line().recommender, _checkpoints(tmp_path, "one")
+    assert checkpoints.write(recommender, 1, 0, 0.0)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
+    try:
+        assert not checkpoints.write(recommender, 2, 0, 0.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    (kept,) = (tmp_path / "online").iterdir()
+    kept.with_name(f".{2:017d}.partial").mkdir()
+    assert checkpoints.write(recommender, 3, 0, 0.0)
+    assert ["1", "3"] == sorted(path.name.lstrip("0") for path in (tmp_path / "online").iterdir())
