@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model import ModelError, Recommender
+from streams.catalogue import Catalogue
 from streams.errors import ArtifactError
 from streams.line import Line
 from streams.rows import read_rows, write_rows
@@ -45,7 +46,7 @@ def load(path: Path, settings: LineSettings) -> Artifact:
     except (ModelError, TopicError) as error:
         raise ArtifactError(str(error)) from error
     _check_topics(path, topics, str(extra.get("topics")), settings.topics_distance)
-    users = Users(recommender.config)
+    users = Users(recommender.config, settings.decoded_kept)
     for key, value in read_rows(path / "users.rows"):
         users.load_base(key, value)
     users.finish()
@@ -99,4 +100,4 @@ def line_of(artifact: Artifact, settings: Settings) -> Line:
             f"line.wave = {settings.line.wave} is more than the artifact's caps ({config.users_cap} users, {config.items_cap} items), "
             "so two names of one lesson would share a row; set it lower or train with larger caps"
         )
-    return Line(artifact.recommender, artifact.topics, settings.line, artifact.users)
+    return Line(artifact.recommender, artifact.topics, settings.line, artifact.users, Catalogue(settings.line.retired_kept))

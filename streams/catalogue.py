@@ -3,6 +3,8 @@
 The topic is compacted and read from its beginning at every start, so a worker that takes over has the same catalogue.
 """
 
+from collections import OrderedDict
+
 import numpy as np
 from aiokafka import ConsumerRecord
 from numpy.typing import NDArray
@@ -13,10 +15,12 @@ from streams.records import InvalidRecord, decode, item
 
 
 class Catalogue:
-    """Folds records in the order they come; the newest word on an item counts."""
+    """Folds records in the order they come; the newest word on an item counts. The latest `retired_kept` retired items are kept."""
 
-    def __init__(self) -> None:
-        self._retired: set[str] = set()
+    def __init__(self, retired_kept: int | None = None) -> None:
+        self._retired_kept = retired_kept  # None: all of them
+        self._retired: OrderedDict[str, None] = OrderedDict()  # latest last
+        self.dropped_retired = 0
         self.unreadable = 0
         self._news: dict[str, NDArray[np.uint8]] = {}  # words of each item's text, oldest news first
 
@@ -33,13 +37,17 @@ class Catalogue:
         if said.retired:
             self._retire(said.item)
             return
-        self._retired.discard(said.item)
+        self._retired.pop(said.item, None)
         self._news.pop(said.item, None)
         self._news[said.item] = known([said]).counts_nW[0]
 
     def _retire(self, name: str) -> None:
-        self._retired.add(name)
+        self._retired[name] = None
+        self._retired.move_to_end(name)
         self._news.pop(name, None)
+        if self._retired_kept is not None and len(self._retired) > self._retired_kept:
+            self._retired.popitem(last=False)
+            self.dropped_retired += 1
 
     @property
     def retired(self) -> list[str]:

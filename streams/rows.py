@@ -102,10 +102,13 @@ def parted(packed: Packed) -> Rows:
     return rows
 
 
-def touched_at(packed: Packed) -> int:
-    """When a user was seen last, without unpacking him."""
+def glance(packed: Packed) -> tuple[int, int]:
+    """When a user was seen last, and how many days his window has, without unpacking him."""
     kind, size = _PIECE.unpack_from(packed)
-    return int(_unpack(packed[_PIECE.size : _PIECE.size + size])[0]["touched"]) if kind_of(kind) == WINDOW else 0
+    if kind_of(kind) != WINDOW:
+        return 0, 0
+    fields, _ = _unpack(packed[_PIECE.size : _PIECE.size + size])
+    return int(fields["touched"]), len(fields["days"])
 
 
 # ---- user to rows ----

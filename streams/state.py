@@ -1,10 +1,12 @@
 """The users in memory, and which of their rows are newer than the last commit (DESIGN section 7).
 
-A user is kept as his rows until somebody asks for him: a start need not decode a hundred thousand users, and those who stay away
-take little memory. The one touched least lately comes first, and leaves first when there are too many.
+A user is kept as his rows until somebody asks for him, and again when he has not been touched for long: a start need not decode a
+hundred thousand users, and those who stay away take little memory. The one touched least lately comes first, and leaves first when
+there are too many.
 """
 
 import logging
+from collections import OrderedDict
 from collections.abc import Container, Iterator
 from itertools import islice
 
@@ -20,6 +22,7 @@ from streams.rows import (
     Row,
     Rows,
     User,
+    glance,
     gone_key,
     gone_value,
     is_whole,
@@ -27,21 +30,23 @@ from streams.rows import (
     kind_of,
     name_of,
     parted,
-    touched_at,
     unpacked,
     user_rows,
     window_row,
 )
 
 _logger = logging.getLogger(__name__)
+_PACKED_AT_ONCE = 2  # more than one, so that it catches up; each takes some 0.3 ms in which the line waits
 
 
 class Users:
-    """All users by name."""
+    """All users by name; of those without changes no more than `decoded_kept` stay decoded (None: all of them)."""
 
-    def __init__(self, config: ModelConfig) -> None:
-        self._config = config
+    def __init__(self, config: ModelConfig, decoded_kept: int | None = None) -> None:
+        self._config, self._decoded_kept = config, decoded_kept
         self._users: dict[str, User | Packed] = {}
+        self._decoded: OrderedDict[str, User] = OrderedDict()  # touched latest last
+        self._days: dict[str, int] = {}  # of the windows of those who have not acted yet
         self._dirty_users: set[str] = set()
         self._dirty_windows: set[str] = set()
         self._deleted: list[Change] = []
@@ -66,18 +71,49 @@ class Users:
         if not isinstance(user, User):
             user = User.empty(self._config) if user is None else unpacked(user, self._config)
             self._users[name] = user
+            self._decoded[name] = user
+            self._pack(name)
         return user
 
     def get(self, name: str) -> User | None:
         """The user, None when there is no such one."""
         return self[name] if name in self._users else None
 
+    @property
+    def decoded(self) -> int:
+        """How many are decoded."""
+        return len(self._decoded)
+
+    @property
+    def window_days(self) -> int:
+        """How many days the windows of all users have."""
+        return sum(self._days.values())
+
+    def _pack(self, newest: str) -> None:
+        """Back to rows with those touched least lately, but none with changes: the line may be at work on him."""
+        if self._decoded_kept is None:
+            return
+        for _ in range(min(_PACKED_AT_ONCE, len(self._decoded) - self._decoded_kept)):
+            name = next(iter(self._decoded))
+            if name == newest or name in self._dirty_windows:
+                return
+            self._users[name] = joined({kind_of(key): value for key, value in self._rows(name, self._decoded.pop(name))})
+
+    def _rows(self, name: str, user: User) -> list[Row]:
+        user.rowed_steps = 0
+        return [window_row(name, user), *user_rows(name, user, self._config)]
+
     # ---- changes ----
 
     def posted(self, name: str) -> None:
         """The user's window has changed."""
         self._dirty_windows.add(name)
+        user = self[name]
         self._users[name] = self._users.pop(name)  # to the end: touched latest
+        self._decoded.move_to_end(name)
+        self._days.pop(name, None)
+        if user.window.days:
+            self._days[name] = len(user.window.days)
 
     def acted(self, name: str) -> None:
         """The user's window, memory, list or owned items have changed."""
@@ -89,6 +125,8 @@ class Users:
         found = self._users.pop(name, None)
         if found is None:
             return
+        self._decoded.pop(name, None)
+        self._days.pop(name, None)
         key = name.encode()
         if isinstance(found, User):
             steps = range(min(found.memory.steps, self._config.past))
@@ -123,10 +161,7 @@ class Users:
     def all_rows(self) -> Iterator[Row]:
         """Every row of every user, for an artifact."""
         for name in list(self._users):
-            user = self[name]
-            user.rowed_steps = 0
-            yield window_row(name, user)
-            yield from user_rows(name, user, self._config)
+            yield from self._rows(name, self[name])
 
     # ---- stored rows ----
 
@@ -160,7 +195,9 @@ class Users:
             rows = self._loaded.pop(name)
             if rows:
                 self._users[name] = joined(parted(self._packed(name)) | rows)
-        self._users = dict(sorted(self._users.items(), key=lambda one: touched_at(self._packed(one[0]))))
+        seen = {name: glance(self._packed(name)) for name in self._users}
+        self._users = dict(sorted(self._users.items(), key=lambda one: seen[one[0]][0]))
+        self._days = {name: days for name, (_, days) in seen.items() if days}
         for key in sorted(self._broken):
             self._mend(key)
         self._broken.clear()

@@ -89,6 +89,11 @@ class Telemetry:
         self.users = Gauge("crossnet_users", "Users known.", registry=registry)
         self.items = Gauge("crossnet_items", "Items known.", registry=registry)
         self.retired = Gauge("crossnet_retired_items", "Items that are on no list.", registry=registry)
+        self.dropped_retired = Gauge("crossnet_dropped_retired_items", "Retired items that may be listed again, as too many are.",
+                                     registry=registry)  # fmt: skip
+        self.decoded = Gauge("crossnet_decoded_users", "Users ready for use; the others are packed.", registry=registry)
+        self.model_users = Gauge("crossnet_model_users", "Users with rows in the model.", registry=registry)
+        self.window_days = Gauge("crossnet_window_days", "Days of posts of users who have not acted yet.", registry=registry)
         self.held = Gauge("crossnet_held_records", "Records held back for event-time order.", registry=registry)
         self.uncommitted = Gauge("crossnet_uncommitted_records", "Records read, not yet committed.", registry=registry)
         self.forced = Gauge("crossnet_forced_releases", "Records released without waiting, above the limit.", registry=registry)
@@ -146,6 +151,10 @@ class Telemetry:
         self.users.set(len(line.users))
         self.items.set(len(line.recommender.items))
         self.retired.set(len(line.catalogue.retired))
+        self.dropped_retired.set(line.catalogue.dropped_retired)
+        self.decoded.set(line.users.decoded)
+        self.model_users.set(len(line.recommender.users))
+        self.window_days.set(line.users.window_days)
         self.held.set(aligner.held)
         self.forced.set(aligner.forced)
         self.inversions.set(aligner.inversions)

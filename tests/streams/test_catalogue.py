@@ -48,6 +48,14 @@ def test_the_newest_word_on_an_item_counts() -> None:
     assert [] == catalogue.retired
 
 
+def test_the_latest_retired_items_are_kept() -> None:
+    """Beyond the limit the one retired longest ago may be listed again, and is counted; one said again is the latest."""
+    catalogue = Catalogue(retired_kept=2)
+    for name in "abac":
+        catalogue.take(_record(name, retired=True))
+    assert (["a", "c"], 1) == (catalogue.retired, catalogue.dropped_retired)
+
+
 @pytest.mark.parametrize("value", [b"{", b"[]", b'{"title":"x"}', b'{"item":"","title":"x"}', b'{"item":"a","retired":1}'])
 def test_what_is_no_item_is_counted_and_left(value: bytes) -> None:
     """A broken record changes nothing, and neither does one without key and value."""

@@ -143,3 +143,42 @@ def test_the_stalest_users_leave_first() -> None:
     assert ["c", "b", "a"] == list(restored)
     restored.evict(1, keep={"c"})
     assert ["c"] == list(restored)
+
+
+def test_users_not_touched_for_long_are_packed_and_come_back_the_same() -> None:
+    """Beyond the limit those touched least lately become rows again, once these are written; what comes of them is the same."""
+    every, few = line(), line()
+    few.users = Users(CONFIG, decoded_kept=2)
+    records = [took(name, item, (n + 1) * DAY + m, 4 * n + m) for n, item in enumerate("abcda") for m, name in enumerate("pqrs")]
+    for one in (every, few):
+        for record in records:
+            list(drive(one, [record, posted(record.user, TEXTS[1], record.at, record.source.offset)]))
+            one.users.take_dirty()
+    assert (4, 2) == (every.users.decoded, few.users.decoded)
+    assert list(every.users.all_rows()) == list(few.users.all_rows())
+
+
+def test_users_with_changes_are_not_packed() -> None:
+    """What has not been written yet may be in use: it stays decoded above the limit, and leaves it by and by after the commit."""
+    users = Users(CONFIG, decoded_kept=1)
+    for name in "abcd":
+        users[name].touched_at = 5
+        users.posted(name)
+    assert 4 == users.decoded
+    users.take_dirty()
+    for name, decoded in (("e", 3), ("f", 2), ("g", 1)):
+        assert (0, decoded) == (users[name].touched_at, users.decoded)
+    assert 5 == users["a"].touched_at
+
+
+def test_windows_of_those_who_never_act_are_bounded() -> None:
+    """Posts of years are kept as the days within reach, which are told of, also after a restart, until he acts or leaves."""
+    one = line(first_window_days=30)
+    list(drive(one, [posted("ann", TEXTS[0], day * DAY, day) for day in range(800)]))
+    assert 31 == one.users.window_days
+    loaded = _loaded(list(one.users.all_rows()))
+    assert 31 == loaded.window_days
+    loaded.remove("ann")
+    assert 0 == loaded.window_days
+    list(drive(one, [took("ann", "a", 800 * DAY)]))
+    assert 0 == one.users.window_days
