@@ -29,7 +29,7 @@ class Checkpoints:
         self._tried_at = time.monotonic()
         self._tried_interactions = 0
         self._broken: set[Path] = set()
-        self.oldest: int | None = None  # the first lesson that a kept checkpoint may need
+        self.oldest = 0  # the first lesson that a start may need, should all but one of the kept ones be broken
         self.kept = 0  # as of the last one written
 
     @property
@@ -84,8 +84,9 @@ class Checkpoints:
             _logger.warning("no checkpoint could be written to %s (%s); learning goes on, a restart will replay more lessons",
                             self._folder, error.strerror)  # fmt: skip
             return False
+        # Where fewer are kept than should be, the artifact is the one before: it needs every lesson.
         # A version that was gone back to has words after the number.
-        self.oldest = int(oldest.name.partition("-")[0])
+        self.oldest = int(oldest.name.partition("-")[0]) if self.kept == self._settings.checkpoints_kept else 0
         return True
 
     def paths(self) -> list[Path]:

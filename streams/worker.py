@@ -207,8 +207,8 @@ class Worker:
             return
         self._telemetry.checkpoints.inc()
         self._telemetry.kept_checkpoints.set(checkpoints.kept)
-        if checkpoints.oldest is not None:
-            self._telemetry.log_lessons.set(following - checkpoints.oldest)
+        self._telemetry.log_lessons.set(following - checkpoints.oldest)
+        if checkpoints.oldest:
             await self._delete_lessons(checkpoints.oldest)
 
     async def _delete_lessons(self, before: int) -> None:

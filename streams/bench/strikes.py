@@ -167,6 +167,7 @@ def _altered(struck: Struck) -> None:
 
 def _deleted(struck: Struck) -> None:
     """Half of what nobody has read yet falls victim to retention, and all before it."""
+    struck.wait(lambda: struck.worker.total("crossnet_commits_total") > 1, "it reads some")
     struck.worker.kill()
     struck.send_more(_DELETED)
     asyncio.run(_delete_unread(struck.own.settings(), struck.toll))

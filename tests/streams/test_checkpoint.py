@@ -54,8 +54,9 @@ def test_one_that_is_ahead_of_the_log_is_not_taken(tmp_path: Path) -> None:
 def test_one_that_cannot_be_read_is_not_among_those_kept(tmp_path: Path) -> None:
     """The one before it stays, with the lessons after it, until there are as many readable ones as are kept."""
     recommender, checkpoints = line().recommender, _checkpoints(tmp_path, "one")
-    for number in (1, 2):
+    for number, oldest in ((1, 0), (2, 1)):  # the artifact is the one before the first
         assert checkpoints.write(recommender, number, 0, 0.0)
+        assert oldest == checkpoints.oldest
     (checkpoints.paths()[-1] / "tensors.safetensors").write_bytes(b"cut")
     found = checkpoints.newest(7)
     assert found is not None
