@@ -36,6 +36,24 @@ SHARED = ("Y", "W", "U", "U_A", "b")  # every event has a gradient for all of th
 WHOLE = ("E_user", "Y", "W_r", "b_r")  # one name, one parameter
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """What a step starts from. Dimensions before the last one may be more than one, as long as they go together."""
+
+    x_BM: Tensor
+    columns: tuple[Tensor, ...]
+    "what is pooled beside x, (B, k) each (`Network.columns`)"
+    g_B1: Tensor
+    h_BH: Tensor
+    C_BH: Tensor
+    h_A_BH: Tensor
+
+    def only(self, rows: slice | Sequence[int] | tuple[Sequence[int], int]) -> "Given":
+        """Some of the steps; (rows, 0) takes them out of (B, 1, .)."""
+        x, g, h, C, h_A = (one[rows] for one in (self.x_BM, self.g_B1, self.h_BH, self.C_BH, self.h_A_BH))
+        return Given(x, tuple(one[rows] for one in self.columns), g, h, C, h_A)
+
+
 class Network(nn.Module):
     """All weights. E_user (users, k), Y (M, k), W (6H, k), U (4H, H), U_A (2H, H), b (6H), W_r (I, H), b_r (I).
 
@@ -107,6 +125,11 @@ class Network(nn.Module):
             zAi, zAc = (z_B6H[..., 4 * H :] + h_A_BH @ self.U_A.T).chunk(2, dim=-1)
             after_BH = after_BH + torch.sigmoid(zAi) * torch.tanh(zAc)
         return o * torch.tanh(after_BH), after_BH
+
+    def after(self, given: Given) -> tuple[Tensor, Tensor]:
+        """The h and C of the step (eq. 1-7)."""
+        z_B6H = self.project(self.pool(given.x_BM, *given.columns))
+        return self.cell(z_B6H, given.g_B1, given.h_BH, given.C_BH, given.h_A_BH)
 
     def logits(self, h_BH: Tensor) -> Tensor:
         """W_r h + b_r, before the tanh of eq. 8: (B, I)."""

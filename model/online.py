@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from model.adam import Moments
-from model.network import SHARED, Network
+from model.network import SHARED, Given, Network
 from model.output import loss_and_slope, squared_norm
 
 _ENOUGH = 0.99  # a loss above this share of the one before ends the iterations
@@ -61,8 +61,7 @@ def gradients_of(network: Network, batch: Batch) -> Gradients:
     parameters = [getattr(network, name) for name in SHARED]
     with torch.enable_grad():
         e_Bk = network.E_user.detach()[batch.user_B].requires_grad_()
-        z_B6H = network.project(network.pool(batch.x_BM, e_Bk))
-        h_BH, _ = network.cell(z_B6H, batch.g_B1, batch.h_BH, batch.C_BH, batch.h_A_BH)
+        h_BH, _ = network.after(Given(batch.x_BM, (e_Bk,), batch.g_B1, batch.h_BH, batch.C_BH, batch.h_A_BH))
     before_BH = h_BH.detach()
     loss_B, slope_BI = loss_and_slope(network.logits(before_BH).detach(), batch.item_B, network.config)
     slope_BI /= len(loss_B)

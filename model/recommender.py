@@ -23,10 +23,11 @@ from model.errors import CheckpointError, ModelError
 from model.ids import Ids
 from model.lesson import Forgotten, Known, Lesson, lesson_of
 from model.moved import Moved, moved
-from model.network import Network
+from model.network import Given, Network
 from model.online import Batch, update
 from model.past import read_past
 from model.rows import with_rows
+from model.second import SecondCell
 from model.step import Step
 from model.trace import Traced, trace
 from model.wave import Advanced, Floats, Ranked, Wave
@@ -60,25 +61,28 @@ class Recommender:
     def _start_blend(self) -> None:
         full = self.config.preset == "full"
         self.blend = Blend(self.network.W_r, self.network.b_r, 2 * self.config.width, self.config.without) if full else None
+        self.second = SecondCell(self.network, self.moments) if full else None
 
     # ---- rank ----
 
     @torch.no_grad()
     def rank(self, wave: Wave) -> Ranked:
         """Score the whole catalogue for each user of a wave (eq. 1-8). Users without a row get the mean of those who have one."""
-        h_BH, C_BH, h_A_BH, attention = self._cell(wave)
-        moved = (*_outputs(h_BH, C_BH, h_A_BH), attention, self.config.past)
+        given, attention = self._given(wave, wave.x_BM[:, None])
+        h_B1H, C_B1H = self.network.after(given)
+        moved = (*_outputs(h_B1H[:, 0], C_B1H[:, 0], given.h_A_BH[:, 0]), attention, self.config.past)
         if self.blend is None:
-            return Ranked(*moved, _float32(self.network.logits(h_BH)))
+            return Ranked(*moved, _float32(self.network.logits(h_B1H[:, 0])))
         seen, v_BV = self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM), wave.posted()
-        scores_BI, terms = self.blend.scores(h_BH, v_BV, seen)
+        scores_BI, terms = self.blend.scores(self._beside(h_B1H, given)[:, 0], v_BV, seen)
         return Ranked(*moved, scores_BI, terms, self.blend.by_topic(v_BV, seen, len(self.config.networks)))
 
     @torch.no_grad()
     def advance_only(self, wave: Wave) -> Advanced:
         """Move the users of a wave one step on without scoring the catalogue."""
-        h_BH, C_BH, h_A_BH, attention = self._cell(wave)
-        return Advanced(*_outputs(h_BH, C_BH, h_A_BH), attention, self.config.past)
+        given, attention = self._given(wave, wave.x_BM[:, None])
+        h_B1H, C_B1H = self.network.after(given)
+        return Advanced(*_outputs(h_B1H[:, 0], C_B1H[:, 0], given.h_A_BH[:, 0]), attention, self.config.past)
 
     @torch.no_grad()
     def moved_by_posts(self, wave: Wave, items: Sequence[Sequence[int]]) -> list[dict[str, Moved]]:
@@ -89,25 +93,35 @@ class Recommender:
         rows = sorted({item for own in items for item in own})
         seen = self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM) if self.blend is not None else []
 
-        def scored(user_R: Sequence[int], h_RH: Tensor) -> Floats:
+        def cells(x_BVM: Floats) -> Tensor:
+            given, _ = self._given(wave, x_BVM)
+            h_BVH, _ = self.network.after(given)
+            return self._beside(h_BVH, given)
+
+        def scored(user_R: Sequence[int], h_REH: Tensor) -> Floats:
             if self.blend is None:
-                return _float32(self.network.logits_of(h_RH, rows))
-            return self.blend.net(h_RH, [seen[user] for user in user_R], rows)
+                return _float32(self.network.logits_of(h_REH[:, 0], rows))
+            return self.blend.net(h_REH, [seen[user] for user in user_R], rows)
 
         column = {item: place for place, item in enumerate(rows)}
-        found = moved(wave.x_BM, self.config, lambda x_BVM: self._cells(wave, x_BVM)[0], scored)
+        found = moved(wave.x_BM, self.config, cells, scored)
         return [
             {network: one.of([column[item] for item in own]) for network, one in by.items()}
             for by, own in zip(found, items, strict=True)
         ]
 
-    def _cell(self, wave: Wave) -> tuple[Tensor, Tensor, Tensor, tuple[Floats, ...]]:
-        *moved, weights = self._cells(wave, wave.x_BM[:, None])
-        h_BH, C_BH, h_A_BH = (one[:, 0] for one in moved)
-        return h_BH, C_BH, h_A_BH, tuple(_float32(one[0]) for one in weights)
+    def _beside(self, h_BVH: Tensor, given: Given) -> Tensor:
+        """What each head of the blend sees, (B, V, E, H): the frozen cell's h, and that of the second one, which has learned on."""
+        if self.second is None:
+            return h_BVH[:, :, None]
+        return torch.stack([h_BVH, self.second.network.after(given)[0] if self._second_learns else h_BVH], dim=2)
 
-    def _cells(self, wave: Wave, x: Floats) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]:
-        """h, C, h_A (B, V, H) and weights (V, n) after the wave's step with other windows x (B, V, M) than its own."""
+    @property
+    def _second_learns(self) -> bool:
+        return not {"net", "second"} & set(self.config.without)
+
+    def _given(self, wave: Wave, x: Floats) -> tuple[Given, tuple[Floats, ...]]:
+        """What the wave's steps start from with windows x (B, V, M) in place of its own, and what attention weighs the first with."""
         config = self.config
         if x.shape[-1] != config.width:
             raise ModelError(
@@ -116,16 +130,15 @@ class Recommender:
             )
         x_BVM = self._tensor(x)
         h_A_BVH, weights = read_past(x_BVM, wave.memories, config.hidden)
-        z_BV6H = self._projected(x_BVM, self._user_rows(wave.users), wave.past)
         h_B1H = self._tensor(np.stack([one.h_H for one in wave.memories]))[:, None]
         C_B1H = self._tensor(np.stack([one.C_H for one in wave.memories]))[:, None]
-        h_BVH, C_BVH = self.network.cell(z_BV6H, torch.tensor(wave.g_B)[:, None, None], h_B1H, C_B1H, h_A_BVH)
-        return h_BVH, C_BVH, h_A_BVH, weights
+        columns = self._columns(self._user_rows(wave.users), wave.past)
+        given = Given(x_BVM, columns, torch.tensor(wave.g_B)[:, None, None], h_B1H, C_B1H, h_A_BVH)
+        return given, tuple(_float32(one[0]) for one in weights)
 
-    def _projected(self, x_BVM: Tensor, e_Bk: Tensor, past: Sequence[Sequence[str]]) -> Tensor:
-        """The pooled input of steps after these pasts, projected on the gates, (B, V, 6H)."""
-        columns = self.network.columns(e_Bk, self._previous(past, len(e_Bk)))
-        return self.network.project(self.network.pool(x_BVM, *(one[:, None] for one in columns)))
+    def _columns(self, e_Bk: Tensor, past: Sequence[Sequence[str]]) -> tuple[Tensor, ...]:
+        """What is pooled beside x after these pasts, (B, 1, k) each."""
+        return tuple(one[:, None] for one in self.network.columns(e_Bk, self._previous(past, len(e_Bk))))
 
     def _previous(self, past: Sequence[Sequence[str]], count: int) -> Tensor:
         """Rows of the items taken last, -1 where there is none or it has no row."""
@@ -177,15 +190,20 @@ class Recommender:
         return loss
 
     def _learn_blend(self, blend: Blend, lesson: Lesson, user_B: Tensor, item_B: Tensor) -> float:
-        """The net stays as it is; heads, weights and, once the time is over, statistics learn."""
-        network = self.network
-        z_B6H = self._projected(self._tensor(lesson.x_BM)[:, None], network.E_user.detach()[user_B], lesson.past)[:, 0]
-        g_B1, given = torch.tensor(lesson.g_B)[:, None], (lesson.h_BH, lesson.C_BH, lesson.h_A_BH)
-        h_BH, _ = network.cell(z_B6H, g_B1, *(self._tensor(one) for one in given))
+        """The net stays as it is; the weights learn and, once the time is over, heads, statistics and the second cell."""
+        columns = self._columns(self.network.E_user.detach()[user_B], lesson.past)
+        x_B1M, *memory = (self._tensor(one)[:, None] for one in (lesson.x_BM, lesson.h_BH, lesson.C_BH, lesson.h_A_BH))
+        given = Given(x_B1M, columns, torch.tensor(lesson.g_B)[:, None, None], *memory)
+        h_B1H, _ = self.network.after(given)
         seen = self._seen(lesson.users, lesson.at, lesson.past, lesson.g_B, lesson.x_BM)
-        loss = blend.learn(h_BH, lesson.posts_BV, item_B.tolist(), seen)
+        h_BEH = self._beside(h_B1H, given)[:, 0]
+        loss, teaching = blend.learn(h_BEH, lesson.posts_BV, item_B.tolist(), seen)
+        if self.second is not None and self._second_learns:
+            self.second.wait(given.only((teaching, 0)), user_B[teaching], item_B[teaching])
+            if not torch.isfinite(h_BEH[:, 1]).all() and torch.isfinite(h_BEH[:, 0]).all():
+                self.second.start()  # what holds no numbers starts again, like every part
         if lesson.ends_tie:
-            blend.settle()
+            self.settle()
         return loss
 
     def _seen(
@@ -211,8 +229,13 @@ class Recommender:
                 self._user_sum_k -= self.network.E_user.detach()[row]
                 self.network.E_user.detach()[row] = 0
                 self.moments.forget("E_user", row)
-                if self.blend is not None:
-                    self.blend.statistics.forget_user(row)
+                self._forget_user(row)
+
+    def _forget_user(self, row: int) -> None:
+        if self.blend is not None:
+            self.blend.statistics.forget_user(row)
+        if self.second is not None:
+            self.second.forget_user(row)
 
     @torch.no_grad()
     def know(self, lesson: Known) -> None:
@@ -256,6 +279,8 @@ class Recommender:
         """No interaction of the same time follows; lessons say so themselves (`ends_tie`)."""
         if self.blend is not None:
             self.blend.settle()
+        if self.second is not None and self.blend is not None:
+            self.second.settle(self.blend.statistics.heads[1])
 
     @torch.no_grad()
     def count_only(
@@ -287,8 +312,7 @@ class Recommender:
             if placed.row < rows:
                 self._user_sum_k -= self.network.E_user.detach()[placed.row]
                 self.moments.forget("E_user", placed.row)
-                if self.blend is not None:
-                    self.blend.statistics.forget_user(placed.row)
+                self._forget_user(placed.row)
             else:
                 self._grow("E_user", placed.row + 1)
             self.network.E_user.detach()[placed.row] = mean_k
@@ -312,6 +336,8 @@ class Recommender:
                 if self.config.looks_back:
                     self.network.E_item.detach()[placed.row] = 0
                 self.popularity.forget(placed.row)
+                if self.second is not None:
+                    self.second.forget_item(placed.row)
                 for parameter in ("W_r", "b_r"):
                     self.moments.forget(parameter, placed.row)
             else:
@@ -395,6 +421,8 @@ class Recommender:
         }  # fmt: skip
         if self.blend is not None:
             tensors |= self.blend.state()
+        if self.second is not None:
+            tensors |= self.second.state()
         facts = {
             "users": self.users.names(), "users_stalest_first": self.users.stalest_first(),
             "items": self.items.names(), "items_stalest_first": self.items.stalest_first(),
@@ -418,6 +446,8 @@ class Recommender:
         one._user_sum_k = tensors["user_sum"]
         if state.config.preset == "full":
             one.blend = Blend.restored(tensors, 2 * state.config.width, state.config.without)
+        if one.second is not None:
+            one.second.restore(tensors)
         return one
 
 

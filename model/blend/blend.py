@@ -5,7 +5,7 @@
 Interactions of one time are all ranked, then learned one after the other by the weights; heads and statistics take them in when the
 time is over, so that the weights learn from what had seen no more than what was ranked.
 
-Legend: B events, I items, H hidden, F features, V length of v.
+Legend: B events, I items, E heads of the network, H hidden, F features, V length of v. h_BEH: what each head sees.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,10 +46,10 @@ class Blend:
 
     # ---- rank ----
 
-    def scores(self, h_BH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> tuple[Floats, dict[str, Floats]]:
+    def scores(self, h_BEH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> tuple[Floats, dict[str, Floats]]:
         """Scores (B, I), and the terms that sum to them, by name."""
         term_BTI = np.empty((len(seen), len(TERMS), self.statistics.rows), np.float32)
-        for some, block in self.statistics.blocks(h_BH, v_BV, seen):
+        for some, block in self.statistics.blocks(h_BEH, v_BV, seen):
             # Features are far larger than all else here, so they are read once: a matrix of weights an event.
             weight_B2TF = (self._weights(block.seen) * block.good_BF[:, None])[:, :, None] * OF_TERM_TF
             both_BTI = weight_B2TF.reshape(len(block.seen), -1, weight_B2TF.shape[-1]) @ block.feature_BFI
@@ -57,9 +57,9 @@ class Blend:
             term_BTI[some] += both_BTI[:, : len(TERMS)]
         return term_BTI.sum(axis=1), {name: term_BTI[:, row] for row, name in enumerate(TERMS)}
 
-    def net(self, h_BH: Tensor, seen: Sequence[Seen], rows: Sequence[int]) -> Floats:
+    def net(self, h_BEH: Tensor, seen: Sequence[Seen], rows: Sequence[int]) -> Floats:
         """The net's term of some items, (B, n), as in `scores`."""
-        feature_EBn = self.statistics.net(h_BH, rows)
+        feature_EBn = self.statistics.net(h_BEH, rows)
         weight_B2E = self._weights(seen)[:, :, PLACES["net"]]
         young_Bn = self.statistics.young(seen)[:, list(rows)]
         all_2Bn = np.einsum("bje,ebn->jbn", weight_B2E, feature_EBn)
@@ -77,11 +77,13 @@ class Blend:
 
     # ---- learn ----
 
-    def learn(self, h_BH: Tensor, v_BV: Floats, items: Sequence[int], seen: Sequence[Seen]) -> float:
-        """The weights learn one event after the other; all else waits for the end of the time. The mean loss before each."""
-        losses = []
-        good = []
-        for some, block in self.statistics.blocks(h_BH, v_BV, seen):
+    def learn(self, h_BEH: Tensor, v_BV: Floats, items: Sequence[int], seen: Sequence[Seen]) -> tuple[float, list[int]]:
+        """The weights learn one event after the other; all else waits for the end of the time.
+
+        Gives the mean loss before each, and the events that teach.
+        """
+        losses, teaching, good = [], [], []
+        for some, block in self.statistics.blocks(h_BEH, v_BV, seen):
             keeps = len(self.waiting) + len(block.seen) <= APART
             good.append(block.good_BF)
             events = zip(block.feature_BFI, block.young_BI, items[some], block.seen, strict=True)
@@ -91,9 +93,10 @@ class Blend:
                 losses.append(self.weights.learn(feature_FI, young_I, item, owned, one.context, teaches=teaches))
                 if teaches:
                     row = some.start + event
-                    self.waiting.append(Waited(item, one, v_BV[row], h_BH[row], feature_FI if keeps else None))
+                    teaching.append(row)
+                    self.waiting.append(Waited(item, one, v_BV[row], h_BEH[row], feature_FI if keeps else None))
         self.statistics.mend(np.concatenate(good))
-        return float(np.mean(losses))
+        return float(np.mean(losses)), teaching
 
     def count(self, item: int, v_V: Floats, seen: Seen) -> None:
         """Let an event feed the statistics only."""

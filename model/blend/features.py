@@ -1,6 +1,6 @@
 """All features of a wave at once, each made once: what was ranked and then learned with nothing changed in between is remembered.
 
-Legend: B events, I items, H hidden, F features, V length of v.
+Legend: B events, I items, E heads of the network, H hidden, F features, V length of v. h_BEH: what each head sees.
 """
 
 from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ class Seen:
 class Block:
     """Features of some events, and what they were made from."""
 
-    h_BH: Tensor
+    h_BEH: Tensor
     v_BV: Floats
     seen: tuple[Seen, ...]
     feature_BFI: Floats
@@ -55,9 +55,9 @@ class Block:
     young_BI: NDArray[np.bool_]
     "items that are new at the time of the event"
 
-    def is_of(self, h_BH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> bool:
+    def is_of(self, h_BEH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> bool:
         """Whether they are the features of these."""
-        return self.seen == tuple(seen) and torch.equal(self.h_BH, h_BH) and np.array_equal(self.v_BV, v_BV)
+        return self.seen == tuple(seen) and torch.equal(self.h_BEH, h_BEH) and np.array_equal(self.v_BV, v_BV)
 
 
 class Statistics:
@@ -105,32 +105,32 @@ class Statistics:
 
     # ---- features ----
 
-    def blocks(self, h_BH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> Iterator[tuple[slice, Block]]:
+    def blocks(self, h_BEH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> Iterator[tuple[slice, Block]]:
         """The features of a wave, in blocks of bounded size, with the events of each."""
         size = max(1, _AT_ONCE // max(1, FEATURES * self.rows))
         for start in range(0, len(seen), size):
             some = slice(start, min(start + size, len(seen)))
-            yield some, self._block(h_BH[some], v_BV[some], tuple(seen[some]))
+            yield some, self._block(h_BEH[some], v_BV[some], tuple(seen[some]))
 
-    def _block(self, h_BH: Tensor, v_BV: Floats, seen: tuple[Seen, ...]) -> Block:
+    def _block(self, h_BEH: Tensor, v_BV: Floats, seen: tuple[Seen, ...]) -> Block:
         for one in self.remembered:
-            if one.is_of(h_BH, v_BV, seen):
+            if one.is_of(h_BEH, v_BV, seen):
                 return one
-        feature_BFI = self._made(h_BH, v_BV, seen)
+        feature_BFI = self._made(h_BEH, v_BV, seen)
         sums_BF = feature_BFI @ np.ones(self.rows, np.float32)
         good_BF = np.abs(sums_BF) < _LARGEST * max(1, self.rows)
         feature_BFI[~good_BF] = 0.0
-        block = Block(h_BH, v_BV, seen, feature_BFI, good_BF, self.young(seen))
+        block = Block(h_BEH, v_BV, seen, feature_BFI, good_BF, self.young(seen))
         self.remembered = [*self.remembered[1 - _REMEMBERED :], block]
         return block
 
-    def _made(self, h_BH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> Floats:
+    def _made(self, h_BEH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> Floats:
         feature_BFI = self._memory(len(seen))
         place = {name: feature_BFI[:, where] for name, where in PLACES.items() if name not in self.without}
         with np.errstate(all="ignore"):  # of a part that has gone bad, which is found by its sums
             if "net" in place:
                 for row, head in enumerate(self.heads):
-                    np.add(head.log_shares(h_BH).numpy(), np.float32(LIFT), out=place["net"][:, row])
+                    np.add(head.log_shares(h_BEH[:, row]).numpy(), np.float32(LIFT), out=place["net"][:, row])
             if "trend" in place:
                 self._put_trend(seen, place["trend"])
             if "neighbours" in place:
@@ -159,9 +159,9 @@ class Statistics:
                 return self._spare.pop(place)[:events]
         return np.empty((events, FEATURES, self.rows), np.float32)
 
-    def net(self, h_BH: Tensor, rows: Sequence[int]) -> Floats:
+    def net(self, h_BEH: Tensor, rows: Sequence[int]) -> Floats:
         """The features of the network's heads for some items alone, (E, B, n)."""
-        log_EBI = torch.stack([head.log_shares(h_BH) for head in self.heads]) + LIFT
+        log_EBI = torch.stack([head.log_shares(h_BEH[:, row]) for row, head in enumerate(self.heads)]) + LIFT
         log_EBI[~(log_EBI.sum(dim=2).abs() < _LARGEST * self.rows)] = 0.0
         return np.asarray(log_EBI[:, :, list(rows)].numpy() * ("net" not in self.without), np.float32)
 
@@ -181,7 +181,7 @@ class Statistics:
 
     def learn(self, waited: Sequence["Waited"]) -> None:
         """Events one after the other; those without h were only counted, and teach the heads of the network nothing."""
-        self._learn_net([one for one in waited if one.h_H is not None])
+        self._learn_net([one for one in waited if one.h_EH is not None])
         if "trail" not in self.without:
             self._learn_trail(waited)
         if "posts" not in self.without:
@@ -198,9 +198,10 @@ class Statistics:
     def _learn_net(self, waited: Sequence["Waited"]) -> None:
         if not waited or "net" in self.without:
             return
-        h_BH = torch.stack([one.h_H for one in waited if one.h_H is not None])
+        h_BEH = torch.stack([one.h_EH for one in waited if one.h_EH is not None])
         for row, head in enumerate(self.heads):
-            head.learn(h_BH, [one.item for one in waited], _stacked([one.feature_FI for one in waited], PLACES["net"].start + row))
+            logits_BI = _stacked([one.feature_FI for one in waited], PLACES["net"].start + row)
+            head.learn(h_BEH[:, row], [one.item for one in waited], logits_BI)
 
     def _learn_trail(self, waited: Sequence["Waited"]) -> None:
         kept, where = [one.feature_FI for one in waited], PLACES["trail"]
@@ -239,7 +240,7 @@ class Waited:
     item: int
     seen: Seen
     v_V: Floats
-    h_H: Tensor | None = None
+    h_EH: Tensor | None = None
     "None = only counted"
     feature_FI: Floats | None = None
     "where few enough wait that it pays to keep them"

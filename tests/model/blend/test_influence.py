@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from model import Known, Recommender
 from model.blend.blend import Blend
@@ -121,7 +122,8 @@ def _block(live: Live) -> Block:
     """The features of two users now."""
     one, wave = live.recommender, live.wave(("ann", "bob"))
     seen = one._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM)
-    ((_, block),) = _blend(one).statistics.blocks(one._tensor(one.rank(wave).h_BH), wave.posted(), seen)
+    h_BH = one._tensor(one.rank(wave).h_BH)
+    ((_, block),) = _blend(one).statistics.blocks(torch.stack([h_BH, h_BH], dim=1), wave.posted(), seen)
     return block
 
 

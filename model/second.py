@@ -1,0 +1,157 @@
+"""A second cell beside the frozen one, which keeps learning (part `second` of preset `full`).
+
+It starts as a copy, and its steps start from the memory that the frozen one has made: users need no second memory, and a lesson holds
+all it reads. A head of its own stands on the h it gives (model/blend/heads.py), and the blend's weights say how much that is worth.
+After every EVERY interactions that teach it takes a step of Adam on them and a few on earlier ones, drawn at random: one pass over the
+stream alone teaches it less.
+
+Legend: B interactions, E steps started from (one a head), M length of x, k factors, H hidden, I items, N interactions kept.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.adam import Moments
+from model.blend.heads import Head
+from model.network import SHARED, Given, Network
+from model.output import loss_and_slope
+from model.rows import with_rows
+
+RATE = 0.001
+EVERY, REPLAYED, KEPT = 64, 3, 4096
+_COLUMNS = "columns"
+_PARTS = ("x_BM", _COLUMNS, "g_B1", "h_BH", "C_BH", "h_A_BH")
+_PREFIX = "second."
+
+
+class SecondCell:
+    """The cell, its moments, and the latest interactions."""
+
+    def __init__(self, network: Network, moments: Moments) -> None:
+        self.network = Network(network.config)
+        self.moments = Moments(dict(self.network.named_parameters()), "E_user")
+        self._kept: dict[str, Tensor] = {}  # a ring of what steps start from
+        self._user_N = self._item_N = torch.zeros(0, dtype=torch.int64)  # rows; item -1: not to be learned any more
+        self._turn = 0  # interactions so far
+        self._waiting: list[tuple[Given, Tensor, Tensor]] = []
+        self._frozen, self._fitted = network, moments
+        self.start()
+
+    @torch.no_grad()
+    def start(self) -> None:
+        """Be as the frozen one, with the moments of its fit."""
+        for name in SHARED:
+            getattr(self.network, name).copy_(getattr(self._frozen, name))
+            self.moments.first[name].copy_(self._fitted.first[name])
+            self.moments.second[name].copy_(self._fitted.second[name])
+        self.moments.count.copy_(self._fitted.count)
+
+    # ---- learn ----
+
+    def wait(self, given: Given, user_B: Tensor, item_B: Tensor) -> None:
+        """Note interactions (rows of users and items) of a time that is not over yet."""
+        self._waiting.append((given, user_B, item_B))
+
+    def settle(self, head: Head) -> None:
+        """The time is over: learn from what waited, with the head that stands on this cell."""
+        waiting, self._waiting = self._waiting, []
+        for given, user_B, item_B in waiting:
+            start = 0
+            while start < len(item_B):  # cut so that steps are taken at the same places however the stream was cut into lessons
+                some = slice(start, start + EVERY - self._turn % EVERY)
+                self._keep(given.only(some), user_B[some], item_B[some])
+                start = some.stop
+                if self._turn % EVERY == 0:
+                    self._learn(head)
+
+    def _keep(self, given: Given, user_B: Tensor, item_B: Tensor) -> None:
+        size = min(KEPT, self._turn + len(item_B))
+        place_B = (self._turn + torch.arange(len(item_B))) % KEPT
+        for name, part in _parts(given):
+            ring = with_rows(self._kept.get(name, part[:0]), size)
+            ring[place_B] = part
+            self._kept[name] = ring
+        self._user_N, self._item_N = with_rows(self._user_N, size), with_rows(self._item_N, size)
+        self._user_N[place_B], self._item_N[place_B] = user_B, item_B
+        self._turn += len(item_B)
+
+    def _learn(self, head: Head) -> None:
+        head.add()
+        self._step(torch.arange(self._turn - EVERY, self._turn) % KEPT, head)
+        draw = np.random.default_rng(self._turn)  # nothing but lessons decides
+        for _ in range(REPLAYED):
+            self._step(torch.from_numpy(draw.choice(len(self._item_N), EVERY, replace=False)), head)
+
+    def _step(self, place_B: Tensor, head: Head) -> None:
+        place_B = place_B[self._item_N[place_B] >= 0]
+        if not len(place_B):
+            return
+        parameters = [(name, getattr(self.network, name)) for name in SHARED]
+        with torch.enable_grad():
+            h_BH, _ = self.network.after(self._given(place_B))
+        _, slope_BI = loss_and_slope(head.logits(h_BH.detach()), self._item_N[place_B], self.network.config)
+        slope_BH = (slope_BI / len(place_B)) @ head.W_IH
+        found = torch.autograd.grad(h_BH, [one for _, one in parameters], slope_BH, allow_unused=True)
+        steps = [(name, one, found_one) for (name, one), found_one in zip(parameters, found, strict=True) if found_one is not None]
+        norm = math.sqrt(sum(float(gradient.square().sum()) for _, _, gradient in steps))
+        if not math.isfinite(norm):  # some memory holds no numbers
+            return
+        scale = min(1.0, self.network.config.clip_norm / max(norm, 1e-12))
+        self.moments.update([(name, one, gradient * scale) for name, one, gradient in steps if one.numel()], RATE)
+        self.moments.counted()
+
+    def _given(self, place_B: Tensor) -> Given:
+        found = {name: ring[place_B] for name, ring in self._kept.items()}
+        columns = tuple(found[f"{_COLUMNS}{place}"] for place in range(sum(name.startswith(_COLUMNS) for name in found)))
+        return Given(columns=columns, **{name: found[name] for name in _PARTS if name != _COLUMNS})
+
+    # ---- rows ----
+
+    def forget_user(self, row: int) -> None:
+        """The user's row belongs to another one from now on: what he did is not learned any more, and not kept."""
+        self._forget(self._user_N == row)
+
+    def forget_item(self, row: int) -> None:
+        """The item's row belongs to another one from now on."""
+        self._forget(self._item_N == row)
+
+    def _forget(self, gone_N: Tensor) -> None:
+        self._item_N[gone_N] = -1
+        for ring in self._kept.values():
+            ring[gone_N] = 0
+
+    # ---- state ----
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Everything, by name; nothing may be waiting."""
+        found = {f"weight.{name}": getattr(self.network, name).detach() for name in SHARED}
+        for kind, moments in (("first", self.moments.first), ("second", self.moments.second)):
+            found |= {f"{kind}.{name}": moments[name] for name in SHARED}
+        found |= {f"kept.{name}": ring for name, ring in self._kept.items()}
+        found |= {"updates": self.moments.count, "user_N": self._user_N, "item_N": self._item_N}
+        found["turn"] = torch.tensor(self._turn)
+        return {f"{_PREFIX}{name}": one for name, one in found.items()}
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put everything in its place. KeyError where a part is missing."""
+        found = {name.removeprefix(_PREFIX): one for name, one in tensors.items() if name.startswith(_PREFIX)}
+        for name in SHARED:
+            getattr(self.network, name).copy_(found[f"weight.{name}"])
+            self.moments.first[name], self.moments.second[name] = found[f"first.{name}"], found[f"second.{name}"]
+        self._kept = {name.removeprefix("kept."): one for name, one in found.items() if name.startswith("kept.")}
+        self.moments.count, self._user_N, self._item_N = found["updates"], found["user_N"], found["item_N"]
+        self._turn = int(found["turn"])
+
+
+def _parts(given: Given) -> Iterator[tuple[str, Tensor]]:
+    for name in _PARTS:
+        found: Tensor | Sequence[Tensor] = getattr(given, name)
+        if isinstance(found, Tensor):
+            yield name, found
+        else:
+            yield from ((f"{name}{place}", one) for place, one in enumerate(found))

@@ -1,0 +1,125 @@
+"""The second cell: what it learns from lessons, beside the frozen one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from model import Recommender
+from model.blend.heads import Head
+from model.network import SHARED, Given
+from model.second import EVERY, RATE, REPLAYED, SecondCell
+from tests.model.blend.test_blend import FULL, Live, full
+from tests.model.small import LOOKS_BACK, recommender, small
+
+WAVES = EVERY // 2  # of two interactions each
+
+
+def test_it_starts_as_a_copy_and_learns_after_so_many_interactions() -> None:
+    """Up to one before EVERY interactions its weights are the frozen ones; with the last one they move."""
+    live = Live(full())
+    live.run(WAVES - 1)
+    assert not _moved(live.recommender)
+    live.run(1)
+    assert {"Y", "W", "b"} == _moved(live.recommender)  # the memories here are empty, so there is no past to read with U and U_A
+    assert 1 + REPLAYED == int(_second(live.recommender).moments.count)
+
+
+def test_a_step_is_that_of_adam_through_the_whole_softmax() -> None:
+    """On one batch: autograd of the mean cross-entropy through head and cell, clipped, and torch's Adam, give the same weights."""
+    one = recommender(small(**LOOKS_BACK))
+    second, head = _second(one), Head(1.0, one.network.W_r, one.network.b_r)
+    given, item_B = _given(one, EVERY), torch.arange(EVERY) % len(one.items)
+    plain = {name: getattr(second.network, name).detach().clone().requires_grad_() for name in SHARED}
+    adam = torch.optim.Adam(plain.values(), lr=RATE)
+    network = SecondCell(one.network, one.moments).network
+    for name, parameter in plain.items():
+        setattr(network, name, torch.nn.Parameter(parameter))
+    plain = dict(network.named_parameters())
+    adam = torch.optim.Adam([plain[name] for name in SHARED], lr=RATE)
+    for _ in range(1 + REPLAYED):  # of EVERY interactions EVERY drawn are all of them
+        adam.zero_grad()
+        h_BH, _ = network.after(given)
+        torch.nn.functional.cross_entropy(h_BH @ head.W_IH.T + head.b_I, item_B).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_([plain[name] for name in SHARED], one.config.clip_norm)
+        adam.step()
+    second.wait(given, torch.zeros(EVERY, dtype=torch.int64), item_B)
+    second.settle(head)
+    for name in SHARED:
+        np.testing.assert_allclose(plain[name].detach(), getattr(second.network, name).detach(), atol=1e-9)
+
+
+def test_one_by_one_or_together_it_learns_the_same() -> None:
+    """However a time's interactions are cut into lessons, the same steps are taken."""
+    one = recommender(small(**LOOKS_BACK))
+    given, user_B, item_B = _given(one, 3 * EVERY), torch.zeros(3 * EVERY, dtype=torch.int64), torch.arange(3 * EVERY) % 7
+    whole, parts = SecondCell(one.network, one.moments), SecondCell(one.network, one.moments)
+    head = Head(1.0, one.network.W_r, one.network.b_r)
+    whole.wait(given, user_B, item_B)
+    whole.settle(head)
+    for row in range(0, 3 * EVERY, 5):
+        rows = list(range(row, min(row + 5, 3 * EVERY)))
+        parts.wait(given.only(rows), user_B[rows], item_B[rows])
+        parts.settle(head)
+    for name in SHARED:
+        np.testing.assert_allclose(getattr(whole.network, name).detach(), getattr(parts.network, name).detach(), atol=1e-6)
+
+
+def test_left_out_the_head_stands_on_the_frozen_cell() -> None:
+    """Without the part, or without the net, nothing is kept and nothing learned; with it the head sees another h."""
+    for name, learns in (("second", False), ("net", False), ("texts", True)):
+        live = Live(full(replace(FULL, without=(name,))))
+        live.run(WAVES + 1)  # to the end of a time
+        assert learns == bool(_moved(live.recommender))
+        assert learns == any(key.startswith("second.kept") for key in _second(live.recommender).state())
+
+
+def test_nothing_of_the_forgotten_is_kept() -> None:
+    """A user who is forgotten, and an item whose row becomes another's, leave nothing behind to learn from."""
+    for forget in (SecondCell.forget_user, SecondCell.forget_item):
+        one = recommender(small(**LOOKS_BACK))
+        second, head, ones_B = _second(one), Head(1.0, one.network.W_r, one.network.b_r), torch.ones(EVERY - 1, dtype=torch.int64)
+        second.wait(_given(one, EVERY - 1), ones_B, ones_B)
+        second.settle(head)
+        forget(second, 1)
+        kept = [value for name, value in second.state().items() if name.startswith("second.kept")]
+        assert kept
+        assert not any(value.any() for value in kept)
+        second.wait(_given(one, 1), ones_B[:1], ones_B[:1])
+        second.settle(head)
+        assert 1 + REPLAYED >= int(second.moments.count) > 0
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_poisoned_it_starts_again(name: str) -> None:
+    """Weights that are no numbers say nothing to the ranking, and are the frozen ones after the next lesson."""
+    live = Live(full())
+    live.run(WAVES)
+    getattr(_second(live.recommender).network, name).data[:] = float("nan")
+    assert np.isfinite(live.recommender.rank(live.wave(("ann", "bob"))).scores_BI).all()
+    live.run(1)
+    assert not _moved(live.recommender)
+    live.run(WAVES)
+    assert np.isfinite(live.recommender.rank(live.wave(("ann", "bob"))).scores_BI).all()
+
+
+def _second(one: Recommender) -> SecondCell:
+    assert one.second is not None
+    return one.second
+
+
+def _moved(one: Recommender) -> set[str]:
+    """Names of its weights that are not the frozen ones."""
+    return {name for name in SHARED if not torch.equal(getattr(one.network, name), getattr(_second(one).network, name))}
+
+
+def _given(one: Recommender, count: int) -> Given:
+    draw, config = torch.Generator().manual_seed(7), one.config
+
+    def some(size: int) -> Tensor:
+        return torch.rand((count, size), generator=draw, dtype=torch.float64)
+
+    H, k = config.hidden, config.factors
+    return Given(some(config.width), (some(k), some(k)), some(1), some(H), some(H), some(H))
