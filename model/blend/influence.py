@@ -15,7 +15,7 @@ _HOUR_MS = 3_600_000
 
 
 class Influence:
-    """Interactions of the hour of event time that a row was last seen in: (rows, 2), hour and count."""
+    """Interactions in the latest hour of event time that a row was seen in: (rows, 2), hour and count."""
 
     def __init__(self, items: int = 0) -> None:
         self.user_U2 = np.zeros((0, 2), np.int64)
@@ -42,6 +42,7 @@ class Influence:
 
 
 def _counted(hour_count: NDArray[np.int64], hour: int) -> int:
-    """One more in this hour, the first where the row was last seen in another one."""
-    hour_count[:] = hour, (hour_count[1] if hour_count[0] == hour else 0) + 1
+    """One more in the latest hour that the row was seen in: who goes back and forth between two hours gains nothing by it."""
+    latest, count = hour_count
+    hour_count[:] = (hour, 1) if hour > latest else (latest, count + 1)
     return int(hour_count[1])

@@ -19,10 +19,12 @@ CROWD = 3 * ITEM_HOURLY
 
 
 def test_the_bounds() -> None:
-    """So many of one user, and so many with one item, teach in an hour of event time; another hour starts anew."""
+    """So many of one user, and so many with one item, teach in an hour of event time; only a later hour starts anew."""
     bounds = Influence(2)
     assert USER_HOURLY == sum(bounds.teaches(0, number % 2, START) for number in range(10 * USER_HOURLY))
     assert bounds.teaches(0, 0, START + HOUR)
+    there_and_back = [bounds.teaches(0, number % 2, START + number % 2 * HOUR) for number in range(10 * USER_HOURLY)]
+    assert USER_HOURLY - 1 == sum(there_and_back)
     bounds = Influence(2)
     assert ITEM_HOURLY == sum(bounds.teaches(user, 0, START) for user in range(10 * ITEM_HOURLY))
     assert bounds.teaches(10 * ITEM_HOURLY, 1, START)
