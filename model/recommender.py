@@ -17,6 +17,7 @@ from model.adam import Moments
 from model.baselines.popularity import Popularity
 from model.blend.blend import Blend
 from model.blend.features import Seen
+from model.blend.heads import RATES
 from model.blend.weights import context_of
 from model.config import ModelConfig
 from model.errors import CheckpointError, ModelError
@@ -27,7 +28,7 @@ from model.network import Given, Network
 from model.online import Batch, update
 from model.past import read_past
 from model.rows import with_rows
-from model.second import SecondCell
+from model.second import TEACHER, SecondCell
 from model.step import Step
 from model.trace import Traced, trace
 from model.wave import Advanced, Floats, Ranked, Wave
@@ -114,7 +115,8 @@ class Recommender:
         """What each head of the blend sees, (B, V, E, H): the frozen cell's h, and that of the second one, which has learned on."""
         if self.second is None:
             return h_BVH[:, :, None]
-        return torch.stack([h_BVH, self.second.network.after(given)[0] if self._second_learns else h_BVH], dim=2)
+        learned_BVH = self.second.network.after(given)[0] if self._second_learns else h_BVH
+        return torch.stack([h_BVH, *[learned_BVH] * (len(RATES) - 1)], dim=2)
 
     @property
     def _second_learns(self) -> bool:
@@ -280,7 +282,7 @@ class Recommender:
         if self.blend is not None:
             self.blend.settle()
         if self.second is not None and self.blend is not None:
-            self.second.settle(self.blend.statistics.heads[1])
+            self.second.settle(self.blend.statistics.heads[TEACHER])
 
     @torch.no_grad()
     def count_only(

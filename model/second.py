@@ -1,11 +1,11 @@
 """A second cell beside the frozen one, which keeps learning (part `second` of preset `full`).
 
 It starts as a copy, and its steps start from the memory that the frozen one has made: users need no second memory, and a lesson holds
-all it reads. A head of its own stands on the h it gives (model/blend/heads.py), and the blend's weights say how much that is worth.
-After every EVERY interactions that teach it takes a step of Adam on them and a few on earlier ones, drawn at random: one pass over the
-stream alone teaches it less.
+all it reads. The heads that learn stand on the h it gives (model/blend/heads.py), the anchor on that of the frozen one, and the
+weights of the blend say how much each is worth. After every EVERY interactions that teach it takes a step of Adam on them, and some on
+earlier ones, drawn at random.
 
-Legend: B interactions, E steps started from (one a head), M length of x, k factors, H hidden, I items, N interactions kept.
+Legend: B interactions, M length of x, k factors, H hidden, I items, N interactions kept.
 """
 
 import math
@@ -21,8 +21,9 @@ from model.network import SHARED, Given, Network
 from model.output import loss_and_slope
 from model.rows import with_rows
 
-RATE = 0.001
-EVERY, REPLAYED, KEPT = 64, 3, 4096
+RATE = 0.002
+EVERY, REPLAYED, KEPT = 64, 1, 4096
+TEACHER = 1  # the head whose softmax it learns by: of those that learn, the one of the lower rate
 _COLUMNS = "columns"
 _PARTS = ("x_BM", _COLUMNS, "g_B1", "h_BH", "C_BH", "h_A_BH")
 _PREFIX = "second."
@@ -57,7 +58,7 @@ class SecondCell:
         self._waiting.append((given, user_B, item_B))
 
     def settle(self, head: Head) -> None:
-        """The time is over: learn from what waited, with the head that stands on this cell."""
+        """The time is over: learn from what waited, by the softmax of a head."""
         waiting, self._waiting = self._waiting, []
         for given, user_B, item_B in waiting:
             start = 0

@@ -1,4 +1,4 @@
-"""Output heads: one stays as it was trained, one learns at an adaptive rate (BLEND, recipe 1).
+"""Output heads: one stays as it was trained, the others learn at adaptive rates (BLEND, recipe 1).
 
 Each head is a copy of the trained W_r, b_r. Head e takes, after each event, the step of its own softmax:
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from model.rows import with_rows
 
-RATES = (0.0, 1.0)
+RATES = (0.0, 0.3, 1.0)
 APART, _AT_ONCE = 64, 8
 _START, _LEAST = 0.1, 1e-5
 Floats = NDArray[np.floating]

@@ -19,7 +19,7 @@ class Part:
 
 
 _PARTS = (
-    Part("net", "net", (0.2, 0.3)),  # the anchor on the frozen cell, the head that learns on the second one
+    Part("net", "net", (0.2, 0.15, 0.15)),  # one for each rate
     Part("trend", "trend", (0.0, 0.1, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)),  # half-lives in time and events; age, idle, never
     Part("neighbours", "neighbours", (0.1, 0.1, 0.1, 0.1)),  # item-kNN at three decays, Markov
     Part("peers", "neighbours", (0.0, 0.0)),  # at any time, lately

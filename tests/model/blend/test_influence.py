@@ -9,6 +9,7 @@ import torch
 from model import Known, Recommender
 from model.blend.blend import Blend
 from model.blend.features import Block
+from model.blend.heads import RATES
 from model.blend.history import History
 from model.blend.influence import ITEM_HOURLY, USER_HOURLY, Influence
 from model.blend.parts import PLACES
@@ -125,7 +126,7 @@ def _block(live: Live) -> Block:
     one, wave = live.recommender, live.wave(("ann", "bob"))
     seen = one._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM)
     h_BH = one._tensor(one.rank(wave).h_BH)
-    ((_, block),) = _blend(one).statistics.blocks(torch.stack([h_BH, h_BH], dim=1), wave.posted(), seen)
+    ((_, block),) = _blend(one).statistics.blocks(torch.stack([h_BH] * len(RATES), dim=1), wave.posted(), seen)
     return block
 
 
