@@ -18,6 +18,7 @@ from model.blend.neighbours import Neighbours
 from model.blend.parts import FEATURES, PLACES
 from model.blend.peers import Peers
 from model.blend.posts import post_head, tensor
+from model.blend.tastes import Tastes, standard
 from model.blend.texts import Texts
 from model.blend.trail import Trail
 from model.blend.trend import Trend, lift
@@ -67,7 +68,7 @@ class Statistics:
         items = len(b_I)
         self.heads = [Head(rate, W_IH, b_I) for rate in RATES]
         self.posts, self.trail = post_head(items, width), Trail(items)
-        self.trend, self.neighbours, self.peers = Trend(items), Neighbours(items), Peers(items)
+        self.trend, self.tastes, self.neighbours, self.peers = Trend(items), Tastes(), Neighbours(items), Peers(items)
         self.texts, self.history, self.influence = Texts(items), History(items), Influence(items)
         self.rows, self.without = items, frozenset[str]()
         self.remembered: list[Block] = []
@@ -90,7 +91,7 @@ class Statistics:
 
     def forget_user(self, row: int) -> None:
         """The user's row belongs to another one from now on."""
-        for part in (self.peers, self.trail, self.texts, self.history, self.influence):
+        for part in (self.tastes, self.peers, self.trail, self.texts, self.history, self.influence):
             part.forget_user(row)
         self.changed()
 
@@ -133,6 +134,9 @@ class Statistics:
                     np.add(head.log_shares(h_BEH[:, row]).numpy(), np.float32(LIFT), out=place["net"][:, row])
             if "trend" in place:
                 self._put_trend(seen, place["trend"])
+            if "tastes" in place:
+                ages = {at: standard(np.asarray(self.trend.age(at), np.float32)) for at in {one.at for one in seen}}
+                self.tastes.features([one.user for one in seen], np.stack([ages[one.at] for one in seen]), place["tastes"][:, 0])
             if "neighbours" in place:
                 self.neighbours.features([one.past for one in seen], place["neighbours"])
                 lift(place["neighbours"])
@@ -187,6 +191,7 @@ class Statistics:
         if "posts" not in self.without:
             self._learn_posts([one for one in waited if one.v_V.any()])
         for one in waited:
+            self.tastes.learn(one.seen.user, self.trend.age_of(one.item, one.seen.at))
             self.trend.learn(one.item, one.seen.at)
             self.neighbours.learn(one.seen.past, one.item)
             self.peers.learn(one.seen.user, one.item, one.seen.at)
@@ -224,8 +229,8 @@ class Statistics:
             for head in self.heads[1:]:
                 head.mend(self.heads[0])
         for name, part in (
-            ("trend", self.trend), ("neighbours", self.neighbours), ("trail", self.trail), ("texts", self.texts),
-            ("posts", self.posts),
+            ("trend", self.trend), ("tastes", self.tastes), ("neighbours", self.neighbours), ("trail", self.trail),
+            ("texts", self.texts), ("posts", self.posts),
         ):  # fmt: skip
             if name in ill:
                 part.mend()

@@ -20,7 +20,8 @@ class Part:
 
 _PARTS = (
     Part("net", "net", (0.2, 0.15, 0.15)),  # one for each rate
-    Part("trend", "trend", (0.0, 0.1, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)),  # half-lives in time and events; age, idle, never
+    Part("trend", "trend", (0.0, 0.1, 0.1, *[0.0] * 8)),  # half-lives in time and events; age, idle, never, total
+    Part("tastes", "trend", (0.0,)),
     Part("neighbours", "neighbours", (0.1, 0.1, 0.1, 0.1)),  # item-kNN at three decays, Markov
     Part("peers", "neighbours", (0.0, 0.0)),  # at any time, lately
     Part("trail", "neighbours", (0.0, 0.0)),  # from the last items, from all of them

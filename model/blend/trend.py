@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 DAY_MS = 86_400_000
 HALF_LIVES_DAYS = np.array([1.0, 7.0, 30.0, 36_500.0])
-HALF_LIVES_EVENTS = np.array([200.0, 2000.0])
+HALF_LIVES_EVENTS = np.array([20.0, 200.0, 2000.0])
 _COUNTED = len(HALF_LIVES_DAYS) + len(HALF_LIVES_EVENTS)
-FEATURES = _COUNTED + 3
+_AGE, _IDLE, _NEVER, _TOTAL = range(_COUNTED, _COUNTED + 4)
+FEATURES = _TOTAL + 1
 FLOOR = np.float32(0.1)
 YOUNG_DAYS = 7.0
 _TINY, _LARGEST = 1e-12, 1e12
@@ -61,7 +62,8 @@ class Trend:
         self.first_I[row] = np.fmin(self.first_I[row], at)
 
     def features(self, at: int, before: Floats | None = None) -> Floats:
-        """Lifted counts of each half-life, -log(1 + age in days), -log(1 + days since last taken), 1[never taken]; (F, I).
+        """Lifted counts of each half-life, -log(1 + age in days), -log(1 + days since last taken), 1[never taken],
+        log(1 + count of all time); (F, I).
 
         `before`: the features at another time with nothing learned in between. Only age and idleness change with time alone.
         """
@@ -69,13 +71,20 @@ class Trend:
             feature_FI = np.empty((FEATURES, len(self.first_I)), np.float32)
             feature_FI[: len(HALF_LIVES_DAYS)], feature_FI[len(HALF_LIVES_DAYS) : _COUNTED] = self.counts_SI, self.recent_RI
             lift(feature_FI[:_COUNTED])
-            feature_FI[-1] = np.isnan(self.first_I)
+            feature_FI[_NEVER] = np.isnan(self.first_I)
+            feature_FI[_TOTAL] = np.log1p(self.counts_SI[-1] / self.unit_S[-1])
         else:
             feature_FI = before.copy()
-        for row, since_I in ((_COUNTED, self.first_I), (_COUNTED + 1, self.last_I)):
-            days_I = (at - since_I) / DAY_MS
-            feature_FI[row] = -np.log1p(np.fmax(days_I, 0, out=days_I))  # of one never taken 0
+        feature_FI[_AGE], feature_FI[_IDLE] = -self.age(at), -_log_days(at, self.last_I)
         return feature_FI
+
+    def age(self, at: int) -> Doubles:
+        """Log(1 + days since it was first taken), 0 of one that nobody has taken, (I,)."""
+        return _log_days(at, self.first_I)
+
+    def age_of(self, row: int, at: int) -> float:
+        """The age of one item."""
+        return float(_log_days(at, self.first_I[row : row + 1])[0])
 
     def young(self, at: int) -> NDArray[np.bool_]:
         """Items that nobody has taken yet, or for the first time in the last seven days, (I,)."""
@@ -85,6 +94,11 @@ class Trend:
         """Counts that are no numbers start again from zero."""
         for one in (self.counts_SI, self.recent_RI):
             np.nan_to_num(one, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _log_days(at: int, since_I: Doubles) -> Doubles:
+    days_I = (at - since_I) / DAY_MS
+    return np.asarray(np.log1p(np.fmax(days_I, 0, out=days_I)), np.float64)  # no number becomes 0
 
 
 def lift(value_FI: Floats) -> None:

@@ -60,7 +60,7 @@ def test_a_crowd_on_one_item_is_bounded() -> None:
     assert np.isfinite(one.rank(Live(one).wave(("ann", "bob"))).scores_BI).all()
 
 
-@pytest.mark.parametrize("name", ["net", "trend", "neighbours", "trail", "texts", "posts"])
+@pytest.mark.parametrize("name", ["net", "trend", "tastes", "neighbours", "trail", "texts", "posts"])
 def test_a_poisoned_part_is_dropped_and_mended(name: str) -> None:
     """A part that holds no numbers says nothing to the ranking, teaches the weights nothing, and is well after the next lesson."""
     live = Live(full())
@@ -137,6 +137,8 @@ def _poison(blend: Blend, name: str) -> None:
         statistics.heads[1].W_IH[0, 0] = nan
     elif name == "trend":
         statistics.trend.counts_SI[1, 0] = nan
+    elif name == "tastes":
+        statistics.tastes.age_U2[:] = nan
     elif name == "neighbours":
         statistics.neighbours.count_I[:] = nan
     elif name == "texts":

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from model.blend.heads import Head
 from model.blend.neighbours import DECAYS, FEATURES, KEPT, LAST, Links, Neighbours
+from model.blend.tastes import Tastes, standard
 from model.blend.trend import DAY_MS, Trend, lift
 from model.blend.weights import (
     AFTER_POSTS,
@@ -102,15 +103,41 @@ def test_trend_by_hand() -> None:
     feature_FI = trend.features(12 * DAY_MS)
     expected = _lifted([[2 * 0.25, 0.5, 0.0]])[0]
     assert pytest.approx(expected.tolist(), abs=1e-6) == feature_FI[0].tolist()
-    kept = 0.5 ** (1 / 200)  # of an event after one more
-    expected = _lifted([[kept**2 + 1, kept, 0.0]])[0]
-    assert pytest.approx(expected.tolist(), abs=1e-6) == feature_FI[4].tolist()
-    assert pytest.approx([-math.log(3), -math.log(2), 0.0]) == feature_FI[6].tolist()
-    assert [0.0, 0.0, 1.0] == feature_FI[8].tolist()
+    for row, half_life in ((4, 20), (5, 200), (6, 2000)):
+        kept = 0.5 ** (1 / half_life)  # of an event after one more
+        expected = _lifted([[kept**2 + 1, kept, 0.0]])[0]
+        assert pytest.approx(expected.tolist(), abs=1e-6) == feature_FI[row].tolist()
+    assert pytest.approx([-math.log(3), -math.log(2), 0.0]) == feature_FI[7].tolist()
+    assert [0.0, 0.0, 1.0] == feature_FI[9].tolist()
+    assert pytest.approx([math.log(3), math.log(2), 0.0], abs=1e-3) == feature_FI[10].tolist()
+    assert [math.log(3), math.log(2), 0.0] == [trend.age_of(row, 12 * DAY_MS) for row in range(3)]
     later = trend.features(12 * DAY_MS, trend.features(20 * DAY_MS))
     np.testing.assert_array_equal(feature_FI, later)
     trend.forget(0)
-    assert [1.0, 0.0, 1.0] == trend.features(12 * DAY_MS)[8].tolist()
+    assert [1.0, 0.0, 1.0] == trend.features(12 * DAY_MS)[9].tolist()
+
+
+def test_tastes_by_hand() -> None:
+    """The mean age of what a user takes, shrunk while little is known, times each item's standardised age; 0 for a stranger."""
+    tastes, age_I = Tastes(), standard(np.array([0.0, 1.0, 5.0], np.float32))
+    assert pytest.approx([0.0, 1.0], abs=1e-5) == [age_I.mean(), age_I.std()]
+    for age in (1.0, 4.0):
+        tastes.learn(1, age)
+    out_BI = np.full((3, 3), np.nan, np.float32)
+    tastes.features([1, 0, -1], np.stack([age_I] * 3), out_BI)
+    mean = ((1 - 4) / 1.5 + (4 - 4) / 1.5) / 2
+    np.testing.assert_allclose([mean * 2 / 5 * age_I, 0 * age_I, 0 * age_I], out_BI, atol=1e-6)
+    tastes.forget_user(1)
+    tastes.features([1], age_I[None], out_BI[:1])
+    assert not out_BI[0].any()
+
+
+def test_old_tastes_fade() -> None:
+    """After as many new things as are counted, a user of old ones counts as one of new ones."""
+    tastes = Tastes()
+    for age in [7.0] * 100 + [1.0] * 100:
+        tastes.learn(0, age)
+    assert pytest.approx(-2, abs=0.2) == tastes.age_U2[0, 0]
 
 
 def test_lifted_is_the_log_of_shares() -> None:
