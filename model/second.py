@@ -38,7 +38,8 @@ class SecondCell:
         self._kept: dict[str, Tensor] = {}  # a ring of what steps start from
         self._user_N = self._item_N = torch.zeros(0, dtype=torch.int64)  # rows; item -1: not to be learned any more
         self._turn = 0  # interactions so far
-        self._waiting: list[tuple[Given, Tensor, Tensor]] = []
+        self._waiting: list[tuple[Given, Tensor, Tensor]] = []  # for the end of their time
+        self._later: list[tuple[Given, Tensor, Tensor]] = []  # to be put into the ring many at once
         self._frozen, self._fitted = network, moments
         self.start()
 
@@ -64,23 +65,29 @@ class SecondCell:
             start = 0
             while start < len(item_B):  # cut so that steps are taken at the same places however the stream was cut into lessons
                 some = slice(start, start + EVERY - self._turn % EVERY)
-                self._keep(given.only(some), user_B[some], item_B[some])
+                self._later.append((given.only(some), user_B[some], item_B[some]))
+                self._turn += len(item_B[some])
                 start = some.stop
                 if self._turn % EVERY == 0:
                     self._learn(head)
 
-    def _keep(self, given: Given, user_B: Tensor, item_B: Tensor) -> None:
-        size = min(KEPT, self._turn + len(item_B))
-        place_B = (self._turn + torch.arange(len(item_B))) % KEPT
-        for name, part in _parts(given):
-            ring = with_rows(self._kept.get(name, part[:0]), size)
-            ring[place_B] = part
+    def _keep(self) -> None:
+        """Put into the ring what came since the last time."""
+        if not self._later:
+            return
+        later, self._later = self._later, []
+        user_B, item_B = torch.cat([user_B for _, user_B, _ in later]), torch.cat([item_B for *_, item_B in later])
+        size = min(KEPT, self._turn)
+        place_B = torch.arange(self._turn - len(item_B), self._turn) % KEPT
+        for name, parts in _parts([given for given, _, _ in later]):
+            ring = with_rows(self._kept.get(name, parts[:0]), size)
+            ring[place_B] = parts
             self._kept[name] = ring
         self._user_N, self._item_N = with_rows(self._user_N, size), with_rows(self._item_N, size)
         self._user_N[place_B], self._item_N[place_B] = user_B, item_B
-        self._turn += len(item_B)
 
     def _learn(self, head: Head) -> None:
+        self._keep()
         head.add()
         self._step(torch.arange(self._turn - EVERY, self._turn) % KEPT, head)
         draw = np.random.default_rng(self._turn)  # nothing but lessons decides
@@ -114,10 +121,12 @@ class SecondCell:
 
     def forget_user(self, row: int) -> None:
         """The user's row belongs to another one from now on: what he did is not learned any more, and not kept."""
+        self._keep()
         self._forget(self._user_N == row)
 
     def forget_item(self, row: int) -> None:
         """The item's row belongs to another one from now on."""
+        self._keep()
         self._forget(self._item_N == row)
 
     def _forget(self, gone_N: Tensor) -> None:
@@ -129,6 +138,7 @@ class SecondCell:
 
     def state(self) -> Mapping[str, Tensor]:
         """Everything, by name; nothing may be waiting."""
+        self._keep()
         found = {f"weight.{name}": getattr(self.network, name).detach() for name in SHARED}
         for kind, moments in (("first", self.moments.first), ("second", self.moments.second)):
             found |= {f"{kind}.{name}": moments[name] for name in SHARED}
@@ -149,10 +159,12 @@ class SecondCell:
         self._turn = int(found["turn"])
 
 
-def _parts(given: Given) -> Iterator[tuple[str, Tensor]]:
+def _parts(some: Sequence[Given]) -> Iterator[tuple[str, Tensor]]:
+    """What steps start from, by name, of all of them together."""
     for name in _PARTS:
-        found: Tensor | Sequence[Tensor] = getattr(given, name)
-        if isinstance(found, Tensor):
-            yield name, found
-        else:
-            yield from ((f"{name}{place}", one) for place, one in enumerate(found))
+        found = [getattr(one, name) for one in some]
+        if name != _COLUMNS:
+            yield name, torch.cat(found)
+            continue
+        for place, parts in enumerate(zip(*found, strict=True)):
+            yield f"{name}{place}", torch.cat(parts)
