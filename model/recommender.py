@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model import checkpoint
+from model import checkpoint, state
 from model.adam import Moments
 from model.baselines.popularity import Popularity
 from model.blend.blend import Blend
@@ -188,7 +188,7 @@ class Recommender:
         rows = sorted(set(user_B.tolist()))
         before_k = self.network.E_user.detach()[rows].sum(dim=0, dtype=torch.float64)
         loss = update(self.network, self.moments, batch)
-        self._user_sum_k += self.network.E_user.detach()[rows].sum(dim=0, dtype=torch.float64) - before_k
+        self.user_sum_k += self.network.E_user.detach()[rows].sum(dim=0, dtype=torch.float64) - before_k
         return loss
 
     def _learn_blend(self, blend: Blend, lesson: Lesson, user_B: Tensor, item_B: Tensor) -> float:
@@ -228,7 +228,7 @@ class Recommender:
         for name in lesson.users:
             row = self.users.forget(name)
             if row is not None:
-                self._user_sum_k -= self.network.E_user.detach()[row]
+                self.user_sum_k -= self.network.E_user.detach()[row]
                 self.network.E_user.detach()[row] = 0
                 self.moments.forget("E_user", row)
                 self._forget_user(row)
@@ -310,15 +310,15 @@ class Recommender:
         rows, known = len(self.users), self.users.named
         placed = self.users.use(name)
         if placed.is_new:
-            mean_k = (self._user_sum_k / max(1, known)).to(self.network.dtype)
+            mean_k = (self.user_sum_k / max(1, known)).to(self.network.dtype)
             if placed.row < rows:
-                self._user_sum_k -= self.network.E_user.detach()[placed.row]
+                self.user_sum_k -= self.network.E_user.detach()[placed.row]
                 self.moments.forget("E_user", placed.row)
                 self._forget_user(placed.row)
             else:
                 self._grow("E_user", placed.row + 1)
             self.network.E_user.detach()[placed.row] = mean_k
-            self._user_sum_k += self.network.E_user.detach()[placed.row]
+            self.user_sum_k += self.network.E_user.detach()[placed.row]
         return placed.row
 
     def _place_items(self, items: Sequence[str]) -> list[int]:
@@ -385,10 +385,10 @@ class Recommender:
 
     def _sum_users(self) -> None:
         """The sum that the mean user comes from; kept up to date by `learn`, because a mean over a million rows takes a while."""
-        self._user_sum_k = self.network.E_user.detach().sum(dim=0, dtype=torch.float64)
+        self.user_sum_k = self.network.E_user.detach().sum(dim=0, dtype=torch.float64)
 
     def _mean_user(self) -> Tensor:
-        return (self._user_sum_k / max(1, self.users.named)).to(self.network.dtype)
+        return (self.user_sum_k / max(1, self.users.named)).to(self.network.dtype)
 
     def _tensor(self, array: NDArray[np.floating]) -> Tensor:
         # Always a copy: torch aligns its memory, and matrix products on other alignments may differ in the last bit.
@@ -398,59 +398,22 @@ class Recommender:
 
     def state_hash(self) -> str:
         """Fingerprint of everything that learning changes or depends on: weights, moments, ids, statistics, config."""
-        return self._state().fingerprint()
+        return state.write(self).fingerprint()
 
     def save(self, folder: Path, extra: Mapping[str, str | int]) -> None:
         """Write everything to a folder, atomically, with the caller's `extra` facts."""
-        checkpoint.write(Path(folder), self._state(), extra)
+        checkpoint.write(Path(folder), state.write(self), extra)
 
     @classmethod
     def load(cls, folder: Path) -> tuple["Recommender", dict[str, str | int]]:
         """The recommender in a folder and the `extra` saved with it; CheckpointError when it cannot be used."""
-        state, extra = checkpoint.read(Path(folder))
+        stored, extra = checkpoint.read(Path(folder))
+        one = cls(stored.config)
         try:
-            return cls._restored(state), extra
+            state.read(one, stored)
         except (KeyError, RuntimeError, IndexError) as error:
             raise CheckpointError(f"the checkpoint in {folder} lacks a part ({error!r}); use an older one") from error
-
-    def _state(self) -> checkpoint.State:
-        tensors = {f"weight.{name}": one.detach() for name, one in self.network.named_parameters()}
-        for kind, moments in (("first", self.moments.first), ("second", self.moments.second)):
-            tensors |= {f"{kind}.{name}": one for name, one in moments.items()}
-        tensors |= {
-            "updates": self.moments.count, "user_updates": self.moments.user_count_U, "user_sum": self._user_sum_k,
-            "popularity": torch.from_numpy(self.popularity.counts_I),
-        }  # fmt: skip
-        if self.blend is not None:
-            tensors |= self.blend.state()
-        if self.second is not None:
-            tensors |= self.second.state()
-        facts = {
-            "users": self.users.names(), "users_stalest_first": self.users.stalest_first(),
-            "items": self.items.names(), "items_stalest_first": self.items.stalest_first(),
-            "popularity_at": self.popularity.at, "lessons": self.lessons, "version": self.version,
-        }  # fmt: skip
-        return checkpoint.State(self.config, tensors, facts)
-
-    @classmethod
-    def _restored(cls, state: checkpoint.State) -> "Recommender":
-        tensors, facts = state.tensors, state.facts
-        one = cls(state.config)
-        one.users = Ids.restored(state.config.users_cap, facts["users"], facts["users_stalest_first"])
-        one.items = Ids.restored(state.config.items_cap, facts["items"], facts["items_stalest_first"])
-        for name, _ in list(one.network.named_parameters()):
-            setattr(one.network, name, nn.Parameter(tensors[f"weight.{name}"]))
-            one.moments.first[name] = tensors[f"first.{name}"]
-            one.moments.second[name] = tensors[f"second.{name}"]
-        one.moments.count, one.moments.user_count_U = tensors["updates"], tensors["user_updates"]
-        one.popularity = Popularity(tensors["popularity"].numpy(), facts["popularity_at"])
-        one.lessons, one.version = facts["lessons"], facts["version"]
-        one._user_sum_k = tensors["user_sum"]
-        if state.config.preset == "full":
-            one.blend = Blend.restored(tensors, 2 * state.config.width, state.config.without)
-        if one.second is not None:
-            one.second.restore(tensors)
-        return one
+        return one, extra
 
 
 def _float32(values: Tensor) -> Floats:
