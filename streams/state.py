@@ -85,8 +85,8 @@ class Users:
         return len(self._decoded)
 
     @property
-    def window_days(self) -> int:
-        """How many days the windows of all users have."""
+    def daily_windows(self) -> int:
+        """How many windows of one day there are, of users who have not acted yet."""
         return sum(self._days.values())
 
     def _pack(self, newest: str) -> None:

@@ -93,7 +93,8 @@ class Telemetry:
                                      registry=registry)  # fmt: skip
         self.decoded = Gauge("crossnet_decoded_users", "Users ready for use; the others are packed.", registry=registry)
         self.model_users = Gauge("crossnet_model_users", "Users with rows in the model.", registry=registry)
-        self.window_days = Gauge("crossnet_window_days", "Days of posts of users who have not acted yet.", registry=registry)
+        self.daily_windows = Gauge("crossnet_daily_windows", "Windows of one day each, of users who have not acted yet.",
+                                   registry=registry)  # fmt: skip
         self.held = Gauge("crossnet_held_records", "Records held back for event-time order.", registry=registry)
         self.uncommitted = Gauge("crossnet_uncommitted_records", "Records read, not yet committed.", registry=registry)
         self.forced = Gauge("crossnet_forced_releases", "Records released without waiting, above the limit.", registry=registry)
@@ -154,7 +155,7 @@ class Telemetry:
         self.dropped_retired.set(line.catalogue.dropped_retired)
         self.decoded.set(line.users.decoded)
         self.model_users.set(len(line.recommender.users))
-        self.window_days.set(line.users.window_days)
+        self.daily_windows.set(line.users.daily_windows)
         self.held.set(aligner.held)
         self.forced.set(aligner.forced)
         self.inversions.set(aligner.inversions)

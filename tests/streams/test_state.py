@@ -175,10 +175,10 @@ def test_windows_of_those_who_never_act_are_bounded() -> None:
     """Posts of years are kept as the days within reach, which are told of, also after a restart, until he acts or leaves."""
     one = line(first_window_days=30)
     list(drive(one, [posted("ann", TEXTS[0], day * DAY, day) for day in range(800)]))
-    assert 31 == one.users.window_days
+    assert 31 == one.users.daily_windows
     loaded = _loaded(list(one.users.all_rows()))
-    assert 31 == loaded.window_days
+    assert 31 == loaded.daily_windows
     loaded.remove("ann")
-    assert 0 == loaded.window_days
+    assert 0 == loaded.daily_windows
     list(drive(one, [took("ann", "a", 800 * DAY)]))
-    assert 0 == one.users.window_days
+    assert 0 == one.users.daily_windows

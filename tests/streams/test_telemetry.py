@@ -36,6 +36,6 @@ def test_what_is_bounded_has_a_gauge() -> None:
     list(drive(one, [posted("cid", TEXTS[0], day * DAY) for day in (1, 2)] + [took("ann", "e", 3 * DAY)]))
     telemetry.look(one, Aligner(limit=1), 0)
     text = telemetry.exposition().decode()
-    expected = {"users": 2, "decoded_users": 2, "model_users": 2, "window_days": 2, "items": 5, "retired_items": 0}
+    expected = {"users": 2, "decoded_users": 2, "model_users": 2, "daily_windows": 2, "items": 5, "retired_items": 0}
     for gauge, value in expected.items():
         assert f"crossnet_{gauge} {value}.0\n" in text
