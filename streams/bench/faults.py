@@ -65,6 +65,9 @@ def run(minutes: float = 10.0, only: Sequence[str] = (), hostile_records: int = 
     """
     with bed(60, 200, ("--topics", "15", "--sweeps", "10", "--epochs", "1", "--hidden", "32", "--preset", "full")) as found:
         known, missing = strikes(found)
+        unknown = sorted({*only} - {*known, *missing, _HOSTILE})
+        if unknown:
+            raise CrossnetError(f"no fault is called {', '.join(unknown)}; there are: {', '.join([*known, *missing, _HOSTILE])}")
         chosen = {name: strike for name, strike in known.items() if not only or name in only}
         cases = [Case(name, found.own(f"case-{number}", _SETTINGS), strike) for number, (name, strike) in enumerate(chosen.items())]
         deadline = time.monotonic() + minutes * 60
