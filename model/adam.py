@@ -5,6 +5,7 @@ Rows of users are updated only when the user is in the lesson, each with its own
 with a thousand users and with a million, and nobody's vector moves on somebody else's account.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -16,6 +17,11 @@ from model.rows import with_rows
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 _BLOCK = 4096  # rows of a gradient formed at once: at H = 400 a quarter less time than all 13,829
+
+
+def clip_scale(squared: float, clip_norm: float) -> float:
+    """What gradients of this squared norm are multiplied by, so that their norm is `clip_norm` at most."""
+    return clip_norm / math.sqrt(squared) if squared > clip_norm**2 else 1.0
 
 
 class Moments:

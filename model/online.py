@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model.adam import Moments
+from model.adam import Moments, clip_scale
 from model.network import SHARED, Given, Network
 from model.output import loss_and_slope, squared_norm
 
@@ -74,7 +74,7 @@ def gradients_of(network: Network, batch: Batch) -> Gradients:
 def _apply(network: Network, moments: Moments, batch: Batch, gradients: Gradients) -> None:
     rest = [*gradients.shared.values(), gradients.e_Bk]
     squared = float(squared_norm(gradients.slope_BI, gradients.h_BH)) + sum(float(one.square().sum()) for one in rest)
-    scale = network.config.clip_norm / math.sqrt(squared) if squared > network.config.clip_norm**2 else 1.0
+    scale = clip_scale(squared, network.config.clip_norm)
     if scale != 1.0:
         for one in (*rest, gradients.slope_BI):
             one *= scale

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.adam import Moments
+from model.adam import Moments, clip_scale
 from model.blend.heads import Head
 from model.network import SHARED, Given, Network
 from model.output import loss_and_slope
@@ -105,10 +105,10 @@ class SecondCell:
         slope_BH = (slope_BI / len(place_B)) @ head.W_IH
         found = torch.autograd.grad(h_BH, [one for _, one in parameters], slope_BH, allow_unused=True)
         steps = [(name, one, found_one) for (name, one), found_one in zip(parameters, found, strict=True) if found_one is not None]
-        norm = math.sqrt(sum(float(gradient.square().sum()) for _, _, gradient in steps))
-        if not math.isfinite(norm):  # some memory holds no numbers
+        squared = sum(float(gradient.square().sum()) for _, _, gradient in steps)
+        if not math.isfinite(squared):  # some memory holds no numbers
             return
-        scale = min(1.0, self.network.config.clip_norm / max(norm, 1e-12))
+        scale = clip_scale(squared, self.network.config.clip_norm)
         self.moments.update([(name, one, gradient * scale) for name, one, gradient in steps if one.numel()], RATE)
         self.moments.counted()
 

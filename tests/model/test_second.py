@@ -32,11 +32,7 @@ def test_a_step_is_that_of_adam_through_the_whole_softmax() -> None:
     one = recommender(small(**LOOKS_BACK))
     second, head = _second(one), Head(1.0, one.network.W_r, one.network.b_r)
     given, item_B = _given(one, EVERY), torch.arange(EVERY) % len(one.items)
-    plain = {name: getattr(second.network, name).detach().clone().requires_grad_() for name in SHARED}
-    adam = torch.optim.Adam(plain.values(), lr=RATE)
     network = SecondCell(one.network, one.moments).network
-    for name, parameter in plain.items():
-        setattr(network, name, torch.nn.Parameter(parameter))
     plain = dict(network.named_parameters())
     adam = torch.optim.Adam([plain[name] for name in SHARED], lr=RATE)
     for _ in range(1 + REPLAYED):  # of EVERY interactions EVERY drawn are all of them
