@@ -99,8 +99,9 @@ class Writer:
         """Flush the lists, then write the batch as one transaction; gives the offset after its last lesson."""
         point("lists.before")
         sent, self._sent = self._sent, []
-        if sent:
-            await asyncio.gather(*sent)
+        arriving = asyncio.gather(*sent)
+        point("lists.inside")
+        await arriving
         point("lists.after")
         return await self._transaction(batch)
 

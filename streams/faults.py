@@ -12,8 +12,8 @@ VARIABLE = "CROSSNET_FAULT"
 POINTS = (
     "restore.inside", "rank.before", "rank.inside", "rank.after", "advance.before", "advance.inside", "advance.after",
     "learn.before", "learn.inside", "learn.after", "recommend.before", "recommend.inside", "recommend.after", "lists.before",
-    "lists.after", "transaction.before", "transaction.inside", "transaction.after", "checkpoint.before", "checkpoint.inside",
-    "checkpoint.after", "lessons.deleted",
+    "lists.inside", "lists.after", "transaction.before", "transaction.inside", "transaction.after", "checkpoint.before",
+    "checkpoint.inside", "checkpoint.after", "lessons.deleted",
 )  # fmt: skip
 
 _NAME, _TIMES, _SIGNAL = [*os.environ.get(VARIABLE, "").split(":"), "", ""][:3]
