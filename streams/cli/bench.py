@@ -9,6 +9,8 @@ from rich.table import Table
 from streams.cli.options import json_option, one_count_of_threads, say
 from streams.settings import load
 
+_SHOWN = ("fault", "times", "lost", "doubled", "well", "seconds_to_recover")  # of a fault; 80 columns hold no more
+
 
 @click.group()
 def command() -> None:
@@ -135,8 +137,11 @@ def faults(minutes: float, only: tuple[str, ...], *, as_json: bool) -> None:
 
 
 def _print_rows(rows: Sequence[Mapping[str, object]]) -> None:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    table = Table(*(name.replace("_", " ") for name in names))
+    """What fits a terminal, then all that is known of what is not well."""
+    table, console = Table(*(name.replace("_", " ") for name in _SHOWN)), Console()
     for row in rows:
-        table.add_row(*("" if row.get(name) is None else str(row[name]) for name in names))
-    Console().print(table)
+        table.add_row(*("" if row.get(name) is None else str(row[name]) for name in _SHOWN))
+    console.print(table)
+    for row in rows:
+        if not row["well"]:
+            console.print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in row.items()), markup=False)
