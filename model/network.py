@@ -48,6 +48,11 @@ class Given:
     C_BH: Tensor
     h_A_BH: Tensor
 
+    def equals(self, other: "Given") -> bool:
+        """Whether steps start from the same."""
+        own, others = ((one.x_BM, *one.columns, one.g_B1, one.h_BH, one.C_BH, one.h_A_BH) for one in (self, other))
+        return all(torch.equal(one, another) for one, another in zip(own, others, strict=True))
+
     def only(self, rows: slice | Sequence[int] | tuple[Sequence[int], int]) -> "Given":
         """Some of the steps; (rows, 0) takes them out of (B, 1, .)."""
         x, g, h, C, h_A = (one[rows] for one in (self.x_BM, self.g_B1, self.h_BH, self.C_BH, self.h_A_BH))

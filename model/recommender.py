@@ -28,7 +28,7 @@ from model.network import Given, Network
 from model.online import Batch, update
 from model.past import read_past
 from model.rows import with_rows
-from model.second import TEACHER, SecondCell
+from model.second import SecondCell
 from model.step import Step
 from model.trace import Traced, trace
 from model.wave import Advanced, Floats, Ranked, Wave
@@ -70,12 +70,12 @@ class Recommender:
     def rank(self, wave: Wave) -> Ranked:
         """Score the whole catalogue for each user of a wave (eq. 1-8). Users without a row get the mean of those who have one."""
         given, attention = self._given(wave, wave.x_BM[:, None])
-        h_B1H, C_B1H = self.network.after(given)
+        h_B1H, C_B1H = self.network.after(given) if self.second is None else self.second.after(given)[:2]
         moved = (*_outputs(h_B1H[:, 0], C_B1H[:, 0], given.h_A_BH[:, 0]), attention, self.config.past)
         if self.blend is None:
             return Ranked(*moved, _float32(self.network.logits(h_B1H[:, 0])))
         seen, v_BV = self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM), wave.posted()
-        scores_BI, terms = self.blend.scores(self._beside(h_B1H, given)[:, 0], v_BV, seen)
+        scores_BI, terms = self.blend.scores(self._by_head(given)[:, 0], v_BV, seen)
         return Ranked(*moved, scores_BI, terms, self.blend.by_topic(v_BV, seen, len(self.config.networks)))
 
     @torch.no_grad()
@@ -95,9 +95,7 @@ class Recommender:
         seen = self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM) if self.blend is not None else []
 
         def cells(x_BVM: Floats) -> Tensor:
-            given, _ = self._given(wave, x_BVM)
-            h_BVH, _ = self.network.after(given)
-            return self._beside(h_BVH, given)
+            return self._by_head(self._given(wave, x_BVM)[0])
 
         def scored(user_R: Sequence[int], h_REH: Tensor) -> Floats:
             if self.blend is None:
@@ -111,16 +109,15 @@ class Recommender:
             for by, own in zip(found, items, strict=True)
         ]
 
-    def _beside(self, h_BVH: Tensor, given: Given) -> Tensor:
-        """What each head of the blend sees, (B, V, E, H): the frozen cell's h, and that of the second one, which has learned on."""
-        if self.second is None:
-            return h_BVH[:, :, None]
-        learned_BVH = self.second.network.after(given)[0] if self._second_learns else h_BVH
-        return torch.stack([h_BVH, *[learned_BVH] * (len(RATES) - 1)], dim=2)
+    def _by_head(self, given: Given) -> Tensor:
+        """What each head of the blend sees, (B, V, E, D): of the frozen cell's h, or of that of the second one, which has learned on.
 
-    @property
-    def _second_learns(self) -> bool:
-        return not {"net", "second"} & set(self.config.without)
+        Without a blend the frozen h itself, (B, V, 1, H).
+        """
+        if self.second is None or self.blend is None:
+            return self.network.after(given)[0][:, :, None]
+        h_BVH, _, learned_BVH = self.second.after(given)
+        return self.blend.view.seen(torch.stack([h_BVH, *[learned_BVH] * (len(RATES) - 1)], dim=2))
 
     def _given(self, wave: Wave, x: Floats) -> tuple[Given, tuple[Floats, ...]]:
         """What the wave's steps start from with windows x (B, V, M) in place of its own, and what attention weighs the first with."""
@@ -196,13 +193,12 @@ class Recommender:
         columns = self._columns(self.network.E_user.detach()[user_B], lesson.past)
         x_B1M, *memory = (self._tensor(one)[:, None] for one in (lesson.x_BM, lesson.h_BH, lesson.C_BH, lesson.h_A_BH))
         given = Given(x_B1M, columns, torch.tensor(lesson.g_B)[:, None, None], *memory)
-        h_B1H, _ = self.network.after(given)
         seen = self._seen(lesson.users, lesson.at, lesson.past, lesson.g_B, lesson.x_BM)
-        h_BEH = self._beside(h_B1H, given)[:, 0]
-        loss, teaching = blend.learn(h_BEH, lesson.posts_BV, item_B.tolist(), seen)
-        if self.second is not None and self._second_learns:
+        h_BED = self._by_head(given)[:, 0]
+        loss, teaching = blend.learn(h_BED, lesson.posts_BV, item_B.tolist(), seen)
+        if self.second is not None and self.second.learns:
             self.second.wait(given.only((teaching, 0)), user_B[teaching], item_B[teaching])
-            if not torch.isfinite(h_BEH[:, 1]).all() and torch.isfinite(h_BEH[:, 0]).all():
+            if not torch.isfinite(h_BED[:, 1]).all() and torch.isfinite(h_BED[:, 0]).all():
                 self.second.start()  # what holds no numbers starts again, like every part
         if lesson.ends_tie:
             self.settle()
@@ -282,7 +278,7 @@ class Recommender:
         if self.blend is not None:
             self.blend.settle()
         if self.second is not None and self.blend is not None:
-            self.second.settle(self.blend.statistics.heads[TEACHER])
+            self.second.settle(self.blend.middle)
 
     @torch.no_grad()
     def count_only(

@@ -9,21 +9,21 @@ Legend: B interactions, M length of x, k factors, H hidden, I items, N interacti
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from model.adam import Moments, clip_scale
-from model.blend.heads import Head
+from model.blend.view import Softmax
 from model.network import SHARED, Given, Network
 from model.output import loss_and_slope
 from model.rows import with_rows
 
 RATE = 0.002
 EVERY, REPLAYED, KEPT = 64, 1, 4096
-TEACHER = 1  # the head whose softmax it learns by: of those that learn, the one of the lower rate
+_REMEMBERED = 2  # waves
 _COLUMNS = "columns"
 _PARTS = ("x_BM", _COLUMNS, "g_B1", "h_BH", "C_BH", "h_A_BH")
 _PREFIX = "second."
@@ -41,7 +41,13 @@ class SecondCell:
         self._waiting: list[tuple[Given, Tensor, Tensor]] = []  # for the end of their time
         self._later: list[tuple[Given, Tensor, Tensor]] = []  # to be put into the ring many at once
         self._frozen, self._fitted = network, moments
+        self._latest: list[tuple[Given, tuple[Tensor, Tensor, Tensor]]] = []
         self.start()
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is not left out."""
+        return not {"net", "second"} & set(self._frozen.config.without)
 
     @torch.no_grad()
     def start(self) -> None:
@@ -51,6 +57,17 @@ class SecondCell:
             self.moments.first[name].copy_(self._fitted.first[name])
             self.moments.second[name].copy_(self._fitted.second[name])
         self.moments.count.copy_(self._fitted.count)
+        self._latest = []
+
+    def after(self, given: Given) -> tuple[Tensor, Tensor, Tensor]:
+        """The h and C of the frozen cell, and the h of this one; what is learned was ranked before, mostly, so the latest are kept."""
+        for one, found in self._latest:
+            if one.equals(given):
+                return found
+        h_BH, C_BH = self._frozen.after(given)
+        found = h_BH, C_BH, self.network.after(given)[0] if self.learns else h_BH
+        self._latest = [*self._latest[1 - _REMEMBERED :], (given, found)]
+        return found
 
     # ---- learn ----
 
@@ -58,8 +75,8 @@ class SecondCell:
         """Note interactions (rows of users and items) of a time that is not over yet."""
         self._waiting.append((given, user_B, item_B))
 
-    def settle(self, head: Head) -> None:
-        """The time is over: learn from what waited, by the softmax of a head."""
+    def settle(self, teacher: Callable[[], Softmax]) -> None:
+        """The time is over: learn from what waited, by a softmax, which is asked for when it is needed."""
         waiting, self._waiting = self._waiting, []
         for given, user_B, item_B in waiting:
             start = 0
@@ -69,7 +86,7 @@ class SecondCell:
                 self._turn += len(item_B[some])
                 start = some.stop
                 if self._turn % EVERY == 0:
-                    self._learn(head)
+                    self._learn(teacher())
 
     def _keep(self) -> None:
         """Put into the ring what came since the last time."""
@@ -86,28 +103,28 @@ class SecondCell:
         self._user_N, self._item_N = with_rows(self._user_N, size), with_rows(self._item_N, size)
         self._user_N[place_B], self._item_N[place_B] = user_B, item_B
 
-    def _learn(self, head: Head) -> None:
+    def _learn(self, teacher: Softmax) -> None:
         self._keep()
-        head.add()
-        self._step(torch.arange(self._turn - EVERY, self._turn) % KEPT, head)
+        self._step(torch.arange(self._turn - EVERY, self._turn) % KEPT, teacher)
         draw = np.random.default_rng(self._turn)  # nothing but lessons decides
         for _ in range(REPLAYED):
-            self._step(torch.from_numpy(draw.choice(len(self._item_N), EVERY, replace=False)), head)
+            self._step(torch.from_numpy(draw.choice(len(self._item_N), EVERY, replace=False)), teacher)
 
-    def _step(self, place_B: Tensor, head: Head) -> None:
+    def _step(self, place_B: Tensor, teacher: Softmax) -> None:
         place_B = place_B[self._item_N[place_B] >= 0]
         if not len(place_B):
             return
         parameters = [(name, getattr(self.network, name)) for name in SHARED]
         with torch.enable_grad():
             h_BH, _ = self.network.after(self._given(place_B))
-        _, slope_BI = loss_and_slope(head.logits(h_BH.detach()), self._item_N[place_B], self.network.config)
-        slope_BH = (slope_BI / len(place_B)) @ head.W_IH
+        _, slope_BI = loss_and_slope(teacher.logits(h_BH.detach()), self._item_N[place_B], self.network.config)
+        slope_BH = teacher.slope(slope_BI.div_(len(place_B)))
         found = torch.autograd.grad(h_BH, [one for _, one in parameters], slope_BH, allow_unused=True)
         steps = [(name, one, found_one) for (name, one), found_one in zip(parameters, found, strict=True) if found_one is not None]
         squared = sum(float(gradient.square().sum()) for _, _, gradient in steps)
         if not math.isfinite(squared):  # some memory holds no numbers
             return
+        self._latest = []
         scale = clip_scale(squared, self.network.config.clip_norm)
         self.moments.update([(name, one, gradient * scale) for name, one, gradient in steps if one.numel()], RATE)
         self.moments.counted()
@@ -154,6 +171,7 @@ class SecondCell:
         for name in SHARED:
             getattr(self.network, name).copy_(found[f"weight.{name}"])
             self.moments.first[name], self.moments.second[name] = found[f"first.{name}"], found[f"second.{name}"]
+        self._latest = []
         self._kept = {name.removeprefix("kept."): one for name, one in found.items() if name.startswith("kept.")}
         self.moments.count, self._user_N, self._item_N = found["updates"], found["user_N"], found["item_N"]
         self._turn = int(found["turn"])

@@ -5,7 +5,7 @@
 Interactions of one time are all ranked, then learned one after the other by the weights; heads and statistics take them in when the
 time is over, so that the weights learn from what had seen no more than what was ranked.
 
-Legend: B events, I items, E heads of the network, H hidden, F features, V length of v. h_BEH: what each head sees.
+Legend: B events, I items, E heads of the network, D directions of h, F features, V length of v. h_BED: what each head sees.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,11 @@ from torch import Tensor
 
 from model.blend.features import Floats, Seen, Statistics, Waited
 from model.blend.heads import APART
-from model.blend.parts import OF_TERM_TF, PLACES, START, TERMS
+from model.blend.kernels import weigh
+from model.blend.parts import PLACES, START, TERM_F, TERMS
 from model.blend.posts import ByTopic
 from model.blend.state import read, write
+from model.blend.view import Softmax, View
 from model.blend.weights import Weights
 
 
@@ -28,7 +30,8 @@ class Blend:
     """All that learns online in preset `full`; rows are those of the recommender's items and users."""
 
     def __init__(self, W_IH: Tensor, b_I: Tensor, width: int = 0, without: Sequence[str] = ()) -> None:
-        self.statistics, self.weights = Statistics(W_IH, b_I, width), Weights(START)
+        self.view = View.of(W_IH)
+        self.statistics, self.weights = Statistics(self.view.seen(W_IH.detach()), b_I, width), Weights(START)
         self.waiting: list[Waited] = []
         self.leave_out(without)
 
@@ -46,20 +49,18 @@ class Blend:
 
     # ---- rank ----
 
-    def scores(self, h_BEH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> tuple[Floats, dict[str, Floats]]:
+    def scores(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> tuple[Floats, dict[str, Floats]]:
         """Scores (B, I), and the terms that sum to them, by name."""
         term_BTI = np.empty((len(seen), len(TERMS), self.statistics.rows), np.float32)
-        for some, block in self.statistics.blocks(h_BEH, v_BV, seen):
-            # Features are far larger than all else here, so they are read once: a matrix of weights an event.
-            weight_B2TF = (self._weights(block.seen) * block.good_BF[:, None])[:, :, None] * OF_TERM_TF
-            both_BTI = weight_B2TF.reshape(len(block.seen), -1, weight_B2TF.shape[-1]) @ block.feature_BFI
-            np.multiply(both_BTI[:, len(TERMS) :], block.young_BI[:, None], out=term_BTI[some])
-            term_BTI[some] += both_BTI[:, : len(TERMS)]
+        for some, block in self.statistics.blocks(h_BED, v_BV, seen):
+            weight_B2F = self._weights(block.seen) * block.good_BF[:, None]
+            for row, term_TI in enumerate(term_BTI[some]):
+                weigh(block.feature_BFI[row], block.young_BI[row], weight_B2F[row], TERM_F, term_TI)
         return term_BTI.sum(axis=1), {name: term_BTI[:, row] for row, name in enumerate(TERMS)}
 
-    def net(self, h_BEH: Tensor, seen: Sequence[Seen], rows: Sequence[int]) -> Floats:
+    def net(self, h_BED: Tensor, seen: Sequence[Seen], rows: Sequence[int]) -> Floats:
         """The net's term of some items, (B, n), as in `scores`."""
-        feature_EBn = self.statistics.net(h_BEH, rows)
+        feature_EBn = self.statistics.net(h_BED, rows)
         weight_B2E = self._weights(seen)[:, :, PLACES["net"]]
         young_Bn = self.statistics.young(seen)[:, list(rows)]
         all_2Bn = np.einsum("bje,ebn->jbn", weight_B2E, feature_EBn)
@@ -77,13 +78,13 @@ class Blend:
 
     # ---- learn ----
 
-    def learn(self, h_BEH: Tensor, v_BV: Floats, items: Sequence[int], seen: Sequence[Seen]) -> tuple[float, list[int]]:
+    def learn(self, h_BED: Tensor, v_BV: Floats, items: Sequence[int], seen: Sequence[Seen]) -> tuple[float, list[int]]:
         """The weights learn one event after the other; all else waits for the end of the time.
 
         Gives the mean loss before each, and the events that teach.
         """
         losses, teaching, good = [], [], []
-        for some, block in self.statistics.blocks(h_BEH, v_BV, seen):
+        for some, block in self.statistics.blocks(h_BED, v_BV, seen):
             keeps = len(self.waiting) + len(block.seen) <= APART
             good.append(block.good_BF)
             events = zip(block.feature_BFI, block.young_BI, items[some], block.seen, strict=True)
@@ -94,7 +95,7 @@ class Blend:
                 if teaches:
                     row = some.start + event
                     teaching.append(row)
-                    self.waiting.append(Waited(item, one, v_BV[row], h_BEH[row], feature_FI if keeps else None))
+                    self.waiting.append(Waited(item, one, v_BV[row], h_BED[row], feature_FI if keeps else None))
         self.statistics.mend(np.concatenate(good))
         return float(np.mean(losses)), teaching
 
@@ -108,6 +109,14 @@ class Blend:
         if self.waiting:
             waited, self.waiting = self.waiting, []
             self.statistics.learn(waited)
+
+    def middle(self) -> Softmax:
+        """The mean of the heads of the network, as they have learned up to now."""
+        heads = self.statistics.heads
+        for one in heads:
+            one.add()
+        W_EID, b_EI = torch.stack([one.W_IH for one in heads]), torch.stack([one.b_I for one in heads])
+        return Softmax(W_EID.mean(dim=0), b_EI.mean(dim=0), self.view)
 
     # ---- state ----
 

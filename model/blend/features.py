@@ -1,9 +1,9 @@
 """All features of a wave at once, each made once: what was ranked and then learned with nothing changed in between is remembered.
 
-Legend: B events, I items, E heads of the network, H hidden, F features, V length of v. h_BEH: what each head sees.
+Legend: B events, I items, E heads of the network, D directions of h, F features, V length of v. h_BED: what each head sees.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from model.blend.posts import post_head, tensor
 from model.blend.tastes import Tastes, standard
 from model.blend.texts import Texts
 from model.blend.trail import Trail
-from model.blend.trend import Trend, lift
+from model.blend.trend import AGE, Trend, lift
 
 LIFT = 8.0  # log p + 8 is about 0 for a middling item, so that a head's weight does not move the level of all scores
 _LARGEST = 1e4  # a mean beyond it is no feature any more
@@ -47,7 +47,7 @@ class Seen:
 class Block:
     """Features of some events, and what they were made from."""
 
-    h_BEH: Tensor
+    h_BED: Tensor
     v_BV: Floats
     seen: tuple[Seen, ...]
     feature_BFI: Floats
@@ -56,17 +56,17 @@ class Block:
     young_BI: NDArray[np.bool_]
     "items that are new at the time of the event"
 
-    def is_of(self, h_BEH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> bool:
+    def is_of(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> bool:
         """Whether they are the features of these."""
-        return self.seen == tuple(seen) and torch.equal(self.h_BEH, h_BEH) and np.array_equal(self.v_BV, v_BV)
+        return self.seen == tuple(seen) and torch.equal(self.h_BED, h_BED) and np.array_equal(self.v_BV, v_BV)
 
 
 class Statistics:
     """All that features are made of; rows are those of the recommender's items and users."""
 
-    def __init__(self, W_IH: Tensor, b_I: Tensor, width: int) -> None:
+    def __init__(self, W_ID: Tensor, b_I: Tensor, width: int) -> None:
         items = len(b_I)
-        self.heads = [Head(rate, W_IH, b_I) for rate in RATES]
+        self.heads = [Head(rate, W_ID, b_I) for rate in RATES]
         self.posts, self.trail = post_head(items, width), Trail(items)
         self.trend, self.tastes, self.neighbours, self.peers = Trend(items), Tastes(), Neighbours(items), Peers(items)
         self.texts, self.history, self.influence = Texts(items), History(items), Influence(items)
@@ -106,55 +106,68 @@ class Statistics:
 
     # ---- features ----
 
-    def blocks(self, h_BEH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> Iterator[tuple[slice, Block]]:
+    def blocks(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> Iterator[tuple[slice, Block]]:
         """The features of a wave, in blocks of bounded size, with the events of each."""
         size = max(1, _AT_ONCE // max(1, FEATURES * self.rows))
         for start in range(0, len(seen), size):
             some = slice(start, min(start + size, len(seen)))
-            yield some, self._block(h_BEH[some], v_BV[some], tuple(seen[some]))
+            yield some, self._block(h_BED[some], v_BV[some], tuple(seen[some]))
 
-    def _block(self, h_BEH: Tensor, v_BV: Floats, seen: tuple[Seen, ...]) -> Block:
+    def _block(self, h_BED: Tensor, v_BV: Floats, seen: tuple[Seen, ...]) -> Block:
         for one in self.remembered:
-            if one.is_of(h_BEH, v_BV, seen):
+            if one.is_of(h_BED, v_BV, seen):
                 return one
-        feature_BFI = self._made(h_BEH, v_BV, seen)
-        sums_BF = feature_BFI @ np.ones(self.rows, np.float32)
+        feature_BFI = self._memory(len(seen))
+        sums_BF = np.empty(feature_BFI.shape[:2], np.float32)
+        with np.errstate(all="ignore"):  # of a part that has gone bad, which is found by its sums
+            self._put_products(h_BED, v_BV, seen, feature_BFI)
+            self._put_counts(seen, feature_BFI, sums_BF)
         good_BF = np.abs(sums_BF) < _LARGEST * max(1, self.rows)
         feature_BFI[~good_BF] = 0.0
-        block = Block(h_BEH, v_BV, seen, feature_BFI, good_BF, self.young(seen))
+        block = Block(h_BED, v_BV, seen, feature_BFI, good_BF, self.young(seen))
         self.remembered = [*self.remembered[1 - _REMEMBERED :], block]
         return block
 
-    def _made(self, h_BEH: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> Floats:
-        feature_BFI = self._memory(len(seen))
+    def _put_products(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen], feature_BFI: Floats) -> None:
+        """Features that are made of the whole block at once: matrix products."""
         place = {name: feature_BFI[:, where] for name, where in PLACES.items() if name not in self.without}
-        with np.errstate(all="ignore"):  # of a part that has gone bad, which is found by its sums
-            if "net" in place:
-                for row, head in enumerate(self.heads):
-                    np.add(head.log_shares(h_BEH[:, row]).numpy(), np.float32(LIFT), out=place["net"][:, row])
-            if "trend" in place:
-                self._put_trend(seen, place["trend"])
-            if "tastes" in place:
-                ages = {at: standard(np.asarray(self.trend.age(at), np.float32)) for at in {one.at for one in seen}}
-                self.tastes.features([one.user for one in seen], np.stack([ages[one.at] for one in seen]), place["tastes"][:, 0])
-            if "neighbours" in place:
-                self.neighbours.features([one.past for one in seen], place["neighbours"])
-                lift(place["neighbours"])
-            if "peers" in place:
-                for one, out_FI in zip(seen, place["peers"], strict=True):
-                    self.peers.features(one.user, one.past, one.at, out_FI)
-                lift(place["peers"])
-            if "trail" in place:
-                self.trail.features([one.past for one in seen], [one.user for one in seen], place["trail"])
-                place["trail"] += np.float32(LIFT)
-            if "texts" in place:
-                self.texts.features([one.user for one in seen], place["texts"][:, 0])
-                lift(place["texts"])
-            if "posts" in place:
-                place["posts"][:, 0] = self.posts.logits(tensor(v_BV)).numpy()
-        for name in self.without & PLACES.keys():
-            feature_BFI[:, PLACES[name]] = 0
-        return feature_BFI
+        if "net" in place:
+            for row, head in enumerate(self.heads):
+                np.add(head.log_shares(h_BED[:, row]).numpy(), np.float32(LIFT), out=place["net"][:, row])
+        if "trail" in place:
+            seen_by = self.trail.seen([one.past for one in seen], [one.user for one in seen])
+            for row, (head, seen_BV) in enumerate(zip(self.trail.heads, seen_by, strict=True)):
+                np.add(head.log_shares(seen_BV).numpy(), np.float32(LIFT), out=place["trail"][:, row])
+        if "texts" in place:
+            place["texts"][:, 0] = self.texts.features([one.user for one in seen], self.rows)
+        if "posts" in place:
+            place["posts"][:, 0] = self.posts.logits(tensor(v_BV)).numpy()
+
+    def _put_counts(self, seen: Sequence[Seen], feature_BFI: Floats, sums_BF: Floats) -> None:
+        """All others, and the sums of all, event by event, because the features of one fit into a core's cache."""
+        left_out, ones_I = self.without & PLACES.keys(), np.ones(self.rows, np.float32)
+        root_I, by_time = self.neighbours.roots(), self._by_time({one.at for one in seen})
+        for one, feature_FI, sums_F in zip(seen, feature_BFI, sums_BF, strict=True):
+            place = {name: feature_FI[where] for name, where in PLACES.items()}
+            place["trend"][:], age_I = by_time[one.at]
+            self.tastes.features(one.user, age_I, place["tastes"][0])
+            self.neighbours.features(one.past, root_I, place["neighbours"])
+            self.peers.features(one.user, one.past, one.at, place["peers"])
+            for name in ("neighbours", "peers", "texts"):
+                if name not in left_out:
+                    lift(place[name])
+            for name in left_out:
+                place[name][:] = 0
+            np.matmul(feature_FI, ones_I, out=sums_F)
+
+    def _by_time(self, times: Collection[int]) -> dict[int, tuple[Floats, Floats]]:
+        """Trend, and ages that tastes are about, at each time."""
+        made: dict[int, tuple[Floats, Floats]] = {}
+        for at in times:
+            before, _ = next(iter(made.values()), (None, None))
+            trend_FI = self.trend.features(at, before)
+            made[at] = trend_FI, standard(-trend_FI[AGE])
+        return made
 
     def _memory(self, events: int) -> Floats:
         """Room for features, which holds anything."""
@@ -163,18 +176,11 @@ class Statistics:
                 return self._spare.pop(place)[:events]
         return np.empty((events, FEATURES, self.rows), np.float32)
 
-    def net(self, h_BEH: Tensor, rows: Sequence[int]) -> Floats:
+    def net(self, h_BED: Tensor, rows: Sequence[int]) -> Floats:
         """The features of the network's heads for some items alone, (E, B, n)."""
-        log_EBI = torch.stack([head.log_shares(h_BEH[:, row]) for row, head in enumerate(self.heads)]) + LIFT
+        log_EBI = torch.stack([head.log_shares(h_BED[:, row]) for row, head in enumerate(self.heads)]) + LIFT
         log_EBI[~(log_EBI.sum(dim=2).abs() < _LARGEST * self.rows)] = 0.0
         return np.asarray(log_EBI[:, :, list(rows)].numpy() * ("net" not in self.without), np.float32)
-
-    def _put_trend(self, seen: Sequence[Seen], out_BFI: Floats) -> None:
-        made: dict[int, Floats] = {}
-        for one, out_FI in zip(seen, out_BFI, strict=True):
-            if one.at not in made:
-                made[one.at] = self.trend.features(one.at, next(iter(made.values()), None))
-            out_FI[:] = made[one.at]
 
     def young(self, seen: Sequence[Seen]) -> NDArray[np.bool_]:
         """Items that are new at the time of each event, (B, I)."""
@@ -185,7 +191,7 @@ class Statistics:
 
     def learn(self, waited: Sequence["Waited"]) -> None:
         """Events one after the other; those without h were only counted, and teach the heads of the network nothing."""
-        self._learn_net([one for one in waited if one.h_EH is not None])
+        self._learn_net([one for one in waited if one.h_ED is not None])
         if "trail" not in self.without:
             self._learn_trail(waited)
         if "posts" not in self.without:
@@ -203,23 +209,23 @@ class Statistics:
     def _learn_net(self, waited: Sequence["Waited"]) -> None:
         if not waited or "net" in self.without:
             return
-        h_BEH = torch.stack([one.h_EH for one in waited if one.h_EH is not None])
+        h_BED = torch.stack([one.h_ED for one in waited if one.h_ED is not None])
         for row, head in enumerate(self.heads):
-            logits_BI = _stacked([one.feature_FI for one in waited], PLACES["net"].start + row)
-            head.learn(h_BEH[:, row], [one.item for one in waited], logits_BI)
+            logits = _kept([one.feature_FI for one in waited], PLACES["net"].start + row)
+            head.learn(h_BED[:, row], [one.item for one in waited], logits)
 
     def _learn_trail(self, waited: Sequence["Waited"]) -> None:
         kept, where = [one.feature_FI for one in waited], PLACES["trail"]
         self.trail.learn(
             [one.seen.past for one in waited], [one.seen.user for one in waited], [one.item for one in waited],
-            [_stacked(kept, row) for row in range(where.start, where.stop)],
+            [_kept(kept, row) for row in range(where.start, where.stop)],
         )  # fmt: skip
 
     def _learn_posts(self, waited: Sequence["Waited"]) -> None:
         if waited:
             v_BV = tensor(np.stack([one.v_V for one in waited]))
-            logits_BI = _stacked([one.feature_FI for one in waited], PLACES["posts"].start)
-            self.posts.learn(v_BV, [one.item for one in waited], logits_BI)
+            logits = _kept([one.feature_FI for one in waited], PLACES["posts"].start)
+            self.posts.learn(v_BV, [one.item for one in waited], logits)
 
     def mend(self, good_BF: NDArray[np.bool_]) -> None:
         """Parts with a feature that holds no numbers are put right: they start again, a head of the network from the anchor."""
@@ -245,13 +251,13 @@ class Waited:
     item: int
     seen: Seen
     v_V: Floats
-    h_EH: Tensor | None = None
+    h_ED: Tensor | None = None
     "None = only counted"
     feature_FI: Floats | None = None
     "where few enough wait that it pays to keep them"
 
 
-def _stacked(feature_FI: Sequence[Floats | None], row: int) -> Tensor | None:
+def _kept(feature_FI: Sequence[Floats | None], row: int) -> list[Floats] | None:
     """One feature of some events, None where it was not kept of all."""
     kept = [one[row] for one in feature_FI if one is not None]
-    return torch.from_numpy(np.stack(kept)) if len(kept) == len(feature_FI) else None
+    return kept if len(kept) == len(feature_FI) else None

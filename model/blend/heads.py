@@ -1,13 +1,14 @@
 """Output heads: one stays as it was trained, the others learn at adaptive rates (BLEND, recipe 1).
 
-Each head is a copy of the trained W_r, b_r. Head e takes, after each event, the step of its own softmax:
+Each head starts as a copy of the trained W_r, b_r, as far as it sees h (model/blend/view.py). Head e takes, after each event, the step
+of its own softmax:
 
     g_i = 1[i = y] - p_e(i);   G_i += g_i^2 (1 + |h|^2), from .1;   (W_i, b_i) += eta g_i / sqrt(G_i) (h, 1)
 
 AdaGrad with one accumulator an item; items with |g_i| < 1e-5 are left. Steps are kept apart as what they are, outer products, and
 added to W many at a time, because W is far larger than they are: logits are W h + b + sum over the steps apart (h . h_p) s_p.
 
-Legend: B events, I items, H hidden, P steps kept apart.
+Legend: B events, I items, H length of what a head sees (called h here), P steps kept apart.
 """
 
 from collections.abc import Sequence
@@ -17,10 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.blend.kernels import to_step
 from model.rows import with_rows
 
-RATES = (0.0, 0.3, 1.0)
+RATES = (0.0, 1.0)
 APART, _AT_ONCE = 64, 8
+_MANY = 32  # steps apart that are dearer to count in the next wave than to add to W
 _START, _LEAST = 0.1, 1e-5
 Floats = NDArray[np.floating]
 
@@ -66,46 +69,45 @@ class Head:
 
     # ---- learn ----
 
-    def learn(self, h_BH: Tensor, items: Sequence[int], logits_BI: Tensor | None = None) -> None:
-        """Events one after the other, each with a fresh softmax; `logits_BI` as they are now, up to a constant a row."""
+    def learn(self, h_BH: Tensor, items: Sequence[int], logits: Sequence[Floats] | None = None) -> None:
+        """Events one after the other, each with a fresh softmax; `logits`: (I,) of each as they are now, up to a constant."""
         if not self.rate:
             return
         for start in range(0, len(items), APART):
             some_BH, some = h_BH[start : start + APART], items[start : start + APART]
             if self._apart + len(some) > APART:
                 self.add()
-            now_BI = logits_BI if logits_BI is not None and not start else self.logits(some_BH)
+            now = logits if logits is not None and not start else self.logits(some_BH).numpy()
             before, self._apart = self._apart, self._apart + len(some)
             step_BI, kept_BH = (one[before:] for one in self.apart)
             kept_BH.copy_(some_BH)
-            self._put_steps(some_BH, some, now_BI[: len(some)].to(step_BI.dtype), step_BI)
+            for step_I, logits_I in zip(step_BI.numpy(), now, strict=False):
+                step_I[:] = logits_I
+            self._put_steps(some_BH, some, step_BI)
             if self.biased:
                 self.b_I += step_BI.sum(dim=0)
+        if self._apart >= _MANY:
+            self.add()
 
-    def _put_steps(self, h_BH: Tensor, items: Sequence[int], logits_BI: Tensor, steps_BI: Tensor) -> None:
-        """The steps of events one after the other; those before an event count in its logits."""
+    def _put_steps(self, h_BH: Tensor, items: Sequence[int], step_BI: Tensor) -> None:
+        """The steps of events one after the other in place of their logits; those before an event count in them."""
         like_BB = h_BH @ h_BH.T + float(self.biased)
         for start in range(0, len(items), _AT_ONCE):  # a product of matrices takes in those before a few events at once
             few = slice(start, min(start + _AT_ONCE, len(items)))
-            steps_BI[few] = torch.addmm(logits_BI[few], like_BB[few, :start], steps_BI[:start])
-            self._put_few(items[few], like_BB[few, few].numpy(), steps_BI[few].numpy())
+            if start:
+                step_BI[few].addmm_(like_BB[few, :start], step_BI[:start])
+            self._put_few(items[few], like_BB[few, few].numpy(), step_BI[few].numpy())
 
-    def _put_few(self, items: Sequence[int], like_BB: Floats, steps_BI: Floats) -> None:
-        """Steps in place of the logits."""
+    def _put_few(self, items: Sequence[int], like_BB: Floats, step_BI: Floats) -> None:
         G_I = self.G_I.numpy()
-        other_I = np.empty_like(G_I)
         for event, item in enumerate(items):
-            g_I = steps_BI[event]
+            step_I = step_BI[event]
             if event:
-                np.matmul(like_BB[event, :event], steps_BI[:event], out=other_I)
-                g_I += other_I
-            _to_gradient(g_I, item, other_I)
-            np.multiply(g_I, g_I, out=other_I)
-            other_I *= like_BB[event, event] + (not self.biased)
-            G_I += other_I
-            np.sqrt(G_I, out=other_I)
-            g_I *= self.rate
-            g_I /= other_I
+                step_I += like_BB[event, :event] @ step_BI[:event]
+            step_I -= step_I.max()
+            np.exp(step_I, out=step_I)
+            growth = like_BB[event, event] + (not self.biased)
+            to_step(step_I, item, np.array([1 / step_I.sum(), growth, self.rate, _LEAST], step_I.dtype), G_I)
 
     def add(self) -> None:
         """Add the steps apart to W."""
@@ -134,12 +136,3 @@ class Head:
         bad_I = ~(torch.isfinite(self.W_IH).all(dim=1) & torch.isfinite(self.b_I) & torch.isfinite(self.G_I))
         self.W_IH[bad_I], self.b_I[bad_I] = (torch.nan_to_num(one[bad_I], 0.0, 0.0, 0.0) for one in (W_IH, b_I))
         self.G_I[bad_I] = _START
-
-
-def _to_gradient(logits_I: Floats, item: int, spare_I: Floats) -> None:
-    """1[i = y] - p(i) in place of the logits; what is too small to count is zero."""
-    logits_I -= logits_I.max()
-    np.exp(logits_I, out=logits_I)
-    logits_I *= -1 / logits_I.sum()
-    logits_I[item] += 1
-    logits_I *= np.abs(logits_I, out=spare_I) >= _LEAST

@@ -2,7 +2,7 @@
 
 Strict IEEE arithmetic in the order written, so results do not depend on the machine. Compiled at the first call, cached on disk.
 
-Legend: I items, U users, n past items of a user, N and T kept of a row, D decays, P peers.
+Legend: I items, U users, n past items of a user, N and T kept of a row, D decays, P peers, F features, T terms.
 """
 
 import math
@@ -18,6 +18,8 @@ _R = TypeVar("_R")
 Rows = NDArray[np.int32]
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float32]
+Numbers = NDArray[np.floating]
+Flags = NDArray[np.bool_]
 
 
 def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -76,6 +78,32 @@ def strengthen_from(row: int, to_n: Longs, weight_Dn: Floats, item_IN: Rows, wei
             for decay in range(weight_Dn.shape[0]):
                 weight_IDN[row, decay, link] = weight_Dn[decay, place]
             taken += 1
+
+
+@_compiled
+def weigh(feature_FI: Floats, young_I: Flags, weight_2F: Floats, term_F: Longs, out_TI: Floats) -> None:
+    """Add up features by term, each times its weight, which is another one where an item is young."""
+    out_TI[:] = 0
+    for feature in range(len(feature_FI)):
+        of_all, of_young = weight_2F[0, feature], weight_2F[0, feature] + weight_2F[1, feature]
+        term = term_F[feature]
+        for item in range(len(young_I)):
+            out_TI[term, item] += (of_young if young_I[item] else of_all) * feature_FI[feature, item]
+
+
+@_compiled
+def to_step(share_I: Numbers, item: int, factor_4: Numbers, G_I: Numbers) -> None:
+    """AdaGrad's step in place of exp(logits): `factor_4` is what makes shares of them, 1 + |h|^2, the rate, and the least g."""
+    to_share, growth, rate, least = factor_4
+    G, g = G_I[item], 1 - share_I[item] * to_share
+    g = g if g >= least else g * 0
+    for row in range(len(share_I)):
+        share = share_I[row] * to_share
+        share = share if share >= least else share * 0
+        G_I[row] += share * share * growth
+        share_I[row] = -(rate * share) / np.sqrt(G_I[row])
+    G_I[item] = G + g * g * growth
+    share_I[item] = rate * g / np.sqrt(G_I[item])
 
 
 @_compiled

@@ -1,6 +1,6 @@
 """What is taken together and what follows what, for each item its strongest neighbours only (BLEND, recipe 2).
 
-Legend: I items, N neighbours kept of an item, D decays, n past items of a user (newest last), B users.
+Legend: I items, N neighbours kept of an item, D decays, n past items of a user (newest last).
 """
 
 from collections.abc import Sequence
@@ -88,18 +88,20 @@ class Neighbours:
             self.next.add(recent_n[:FOLLOWED], item, _FOLLOWS_1N[:, : len(recent_n)])
         self.count_I[item] += 1
 
-    def features(self, pasts: Sequence[Sequence[int]], out_BFI: Floats) -> None:
-        """How near each item is to each past, by decay, and how often it followed the end of it."""
-        root_I: Floats = np.sqrt(np.maximum(self.count_I, np.float32(1)))
-        for past, out_FI in zip(pasts, out_BFI, strict=True):
-            recent_n = recent(past)
-            if not len(recent_n):
-                out_FI[:] = 0
-                continue
-            self.pairs.read(recent_n, _WEIGHTS_DN[:, : len(recent_n)] / root_I[recent_n], out_FI[:-1])
-            out_FI[:-1] /= root_I
-            last_n = recent_n[:FOLLOWED]
-            self.next.read(last_n, np.asarray(_FOLLOWS_1N[:, : len(last_n)] / np.square(root_I[last_n]), np.float32), out_FI[-1:])
+    def roots(self) -> Floats:
+        """Roots of how often each item was taken, (I,)."""
+        return np.asarray(np.sqrt(np.maximum(self.count_I, np.float32(1))), np.float32)
+
+    def features(self, past: Sequence[int], root_I: Floats, out_FI: Floats) -> None:
+        """How near each item is to a past, by decay, and how often it followed the end of it."""
+        recent_n = recent(past)
+        if not len(recent_n):
+            out_FI[:] = 0
+            return
+        self.pairs.read(recent_n, _WEIGHTS_DN[:, : len(recent_n)] / root_I[recent_n], out_FI[:-1])
+        out_FI[:-1] /= root_I
+        last_n = recent_n[:FOLLOWED]
+        self.next.read(last_n, np.asarray(_FOLLOWS_1N[:, : len(last_n)] / np.square(root_I[last_n]), np.float32), out_FI[-1:])
 
     def mend(self) -> None:
         """What holds no numbers starts again."""

@@ -19,7 +19,7 @@ class Part:
 
 
 _PARTS = (
-    Part("net", "net", (0.2, 0.15, 0.15)),  # one for each rate
+    Part("net", "net", (0.2, 0.3)),  # one for each rate
     Part("trend", "trend", (0.0, 0.1, 0.1, *[0.0] * 8)),  # half-lives in time and events; age, idle, never, total
     Part("tastes", "trend", (0.0,)),
     Part("neighbours", "neighbours", (0.1, 0.1, 0.1, 0.1)),  # item-kNN at three decays, Markov
@@ -43,6 +43,5 @@ def _places() -> Iterator[tuple[str, slice]]:
 
 PLACES: Mapping[str, slice] = dict(_places())
 TERMS = tuple(dict.fromkeys(one.term for one in _PARTS))
-_TERM_OF_F = [one.term for one in _PARTS for _ in one.start]
-OF_TERM_TF = np.array([[term == own for own in _TERM_OF_F] for term in TERMS], np.float32)
-"1 where a feature belongs to a term"
+TERM_F = np.array([TERMS.index(one.term) for one in _PARTS for _ in one.start])
+"the term that each feature belongs to"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model.blend.features import Statistics
 from model.blend.heads import Head
+from model.blend.view import View
 from model.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def write(blend: "Blend") -> Arrays:
         parts = {**{part: getattr(head, part) for part in _HEAD}, **dict(zip(_APART, head.apart, strict=True))}
         found |= {f"{name}.{part}": one.numpy() for part, one in parts.items()}
     found |= {name: attrgetter(name)(blend) for name in _ARRAYS}
-    return found | {"trend.at": np.array([statistics.trend.at]), "history": statistics.history.entries()}
+    found |= {"trend.at": np.array([statistics.trend.at]), "history": statistics.history.entries()}
+    return found | {"view": blend.view.V_HD.numpy()}
 
 
 def read(blend: "Blend", found: Mapping[str, NDArray[Any]]) -> None:
@@ -55,6 +57,7 @@ def read(blend: "Blend", found: Mapping[str, NDArray[Any]]) -> None:
             setattr(attrgetter(owner)(blend), attribute, found[name])
         statistics.trend.at = int(found["trend.at"][0])
         statistics.history.restore(found["history"])
+        blend.view = View(torch.from_numpy(found["view"]))
     except KeyError as error:
         raise CheckpointError(f"the checkpoint lacks {error} of preset full; use an older one") from error
     statistics.rows = len(statistics.heads[0].b_I)

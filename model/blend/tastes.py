@@ -3,10 +3,8 @@
 The age of an item is ln(1 + days since it was first taken), 0 where nobody has taken it; that of a user the mean over what he takes,
 over the last LAST of it, against a middling age. The feature is their product, nearer zero where little is known of him.
 
-Legend: B events, I items, U users with a row.
+Legend: I items, U users with a row.
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +35,10 @@ class Tastes:
         mean, count = self.age_U2[user]
         self.age_U2[user] = mean + ((age - _MIDDLE) / _SPREAD - mean) / min(count + 1, LAST), count + 1
 
-    def features(self, users: Sequence[int], age_BI: Floats, out_BI: Floats) -> None:
-        """For users (rows, -1 = none), and the ages of the items at their times."""
-        for row, user in enumerate(users):
-            mean, count = self.age_U2[user] if 0 <= user < len(self.age_U2) else (0.0, 0.0)
-            out_BI[row] = np.float32(mean * count / (count + _PRIOR)) * age_BI[row]
+    def features(self, user: int, age_I: Floats, out_I: Floats) -> None:
+        """For a user (row, -1 = none), and the standard ages of the items at the time."""
+        mean, count = self.age_U2[user] if 0 <= user < len(self.age_U2) else (0.0, 0.0)
+        np.multiply(age_I, np.float32(mean * count / (count + _PRIOR)), out=out_I)
 
     def mend(self) -> None:
         """Users whose age is no number start again."""

@@ -10,6 +10,7 @@ Legend: I items, W buckets, U users, B users of a wave.
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from model.lesson import BUCKETS
@@ -57,17 +58,16 @@ class Texts:
             self.profile_UW[user] *= _DECAY
             self.profile_UW[user] += weight_W / length
 
-    def features(self, users: Sequence[int], out_BI: Floats) -> None:
-        """Likeness of each item to what each user took; zero without texts."""
-        unit_IW, idf_W = self._weights(out_BI.shape[1])
+    def features(self, users: Sequence[int], items: int) -> Floats:
+        """Likeness of each item to what each user took, (B, I); zero without texts."""
+        unit_IW, idf_W = self._weights(items)
         profile_BW = np.zeros((len(users), BUCKETS), np.float32)
         for row, user in enumerate(users):
             if 0 <= user < len(self.profile_UW):
                 profile_BW[row] = self.profile_UW[user] * idf_W
         profile_BW /= np.sqrt(np.square(profile_BW).sum(axis=1, keepdims=True)) + _TINY
-        np.matmul(profile_BW, unit_IW.T, out=out_BI)
-        np.square(out_BI, out=out_BI)
-        np.square(out_BI, out=out_BI)
+        like_BI = torch.mm(torch.from_numpy(profile_BW), torch.from_numpy(unit_IW).T)
+        return np.asarray(like_BI.square_().square_().numpy(), np.float32)
 
     def _weights(self, items: int) -> tuple[Floats, Floats]:
         """Unit tf-idf rows and idf, made anew once texts have changed."""

@@ -60,22 +60,17 @@ class Trail:
 
     def learn(
         self, pasts: Sequence[Sequence[int]], users: Sequence[int], items: Sequence[int],
-        logits: Sequence[Tensor | None] = (None, None),
+        logits: Sequence[Sequence[Floats] | None] = (None, None),
     ) -> None:  # fmt: skip
-        """Events one after the other for the heads, all of one time; then they count in the sums. `logits`: (B, I) as they are now."""
-        for head, seen_BV, logits_BI in zip(self.heads, self.seen(pasts, users), logits, strict=True):
+        """Events one after the other for the heads, all of one time; then they count in the sums. `logits`: (I,) of each, as now."""
+        for head, seen_BV, own in zip(self.heads, self.seen(pasts, users), logits, strict=True):
             rows = torch.nonzero(seen_BV.any(dim=1))[:, 0].tolist()
             if rows:
-                head.learn(seen_BV[rows], [items[row] for row in rows], None if logits_BI is None else logits_BI[rows])
+                head.learn(seen_BV[rows], [items[row] for row in rows], None if own is None else [own[row] for row in rows])
         for user, item in zip(users, items, strict=True):
             self.profile_UD = with_room(self.profile_UD, user + 1)
             self.profile_UD[user] *= _DECAY_OF_ALL
             self.profile_UD[user] += _signs_of([item])[0]
-
-    def features(self, pasts: Sequence[Sequence[int]], users: Sequence[int], out_B2I: Floats) -> None:
-        """Each head's log p."""
-        for row, (head, seen_BV) in enumerate(zip(self.heads, self.seen(pasts, users), strict=True)):
-            out_B2I[:, row] = head.log_shares(seen_BV).numpy()
 
     def mend(self) -> None:
         """What holds no numbers starts again."""

@@ -10,7 +10,7 @@ DAY_MS = 86_400_000
 HALF_LIVES_DAYS = np.array([1.0, 7.0, 30.0, 36_500.0])
 HALF_LIVES_EVENTS = np.array([20.0, 200.0, 2000.0])
 _COUNTED = len(HALF_LIVES_DAYS) + len(HALF_LIVES_EVENTS)
-_AGE, _IDLE, _NEVER, _TOTAL = range(_COUNTED, _COUNTED + 4)
+AGE, _IDLE, _NEVER, _TOTAL = range(_COUNTED, _COUNTED + 4)
 FEATURES = _TOTAL + 1
 FLOOR = np.float32(0.1)
 YOUNG_DAYS = 7.0
@@ -75,15 +75,11 @@ class Trend:
             feature_FI[_TOTAL] = np.log1p(self.counts_SI[-1] / self.unit_S[-1])
         else:
             feature_FI = before.copy()
-        feature_FI[_AGE], feature_FI[_IDLE] = -self.age(at), -_log_days(at, self.last_I)
+        feature_FI[AGE], feature_FI[_IDLE] = -_log_days(at, self.first_I), -_log_days(at, self.last_I)
         return feature_FI
 
-    def age(self, at: int) -> Doubles:
-        """Log(1 + days since it was first taken), 0 of one that nobody has taken, (I,)."""
-        return _log_days(at, self.first_I)
-
     def age_of(self, row: int, at: int) -> float:
-        """The age of one item."""
+        """Log(1 + days since an item was first taken), 0 of one that nobody has taken."""
         return float(_log_days(at, self.first_I[row : row + 1])[0])
 
     def young(self, at: int) -> NDArray[np.bool_]:

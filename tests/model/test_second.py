@@ -1,6 +1,7 @@
 """The second cell: what it learns from lessons, beside the frozen one."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from model import Recommender
-from model.blend.heads import Head
+from model.blend.view import Softmax, View
 from model.network import SHARED, Given
 from model.second import EVERY, RATE, REPLAYED, SecondCell
 from tests.model.blend.test_blend import FULL, Live, full
@@ -30,7 +31,7 @@ def test_it_starts_as_a_copy_and_learns_after_so_many_interactions() -> None:
 def test_a_step_is_that_of_adam_through_the_whole_softmax() -> None:
     """On one batch: autograd of the mean cross-entropy through head and cell, clipped, and torch's Adam, give the same weights."""
     one = recommender(small(**LOOKS_BACK))
-    second, head = _second(one), Head(1.0, one.network.W_r, one.network.b_r)
+    second, teacher = _second(one), _teacher(one)
     given, item_B = _given(one, EVERY), torch.arange(EVERY) % len(one.items)
     network = SecondCell(one.network, one.moments).network
     plain = dict(network.named_parameters())
@@ -38,11 +39,11 @@ def test_a_step_is_that_of_adam_through_the_whole_softmax() -> None:
     for _ in range(1 + REPLAYED):  # of EVERY interactions EVERY drawn are all of them
         adam.zero_grad()
         h_BH, _ = network.after(given)
-        torch.nn.functional.cross_entropy(h_BH @ head.W_IH.T + head.b_I, item_B).backward()  # type: ignore[no-untyped-call]
+        torch.nn.functional.cross_entropy(h_BH @ teacher.W_ID.T + teacher.b_I, item_B).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_([plain[name] for name in SHARED], one.config.clip_norm)
         adam.step()
     second.wait(given, torch.zeros(EVERY, dtype=torch.int64), item_B)
-    second.settle(head)
+    second.settle(lambda: teacher)
     for name in SHARED:
         np.testing.assert_allclose(plain[name].detach(), getattr(second.network, name).detach(), atol=1e-9)
 
@@ -52,13 +53,13 @@ def test_one_by_one_or_together_it_learns_the_same() -> None:
     one = recommender(small(**LOOKS_BACK))
     given, user_B, item_B = _given(one, 3 * EVERY), torch.zeros(3 * EVERY, dtype=torch.int64), torch.arange(3 * EVERY) % 7
     whole, parts = SecondCell(one.network, one.moments), SecondCell(one.network, one.moments)
-    head = Head(1.0, one.network.W_r, one.network.b_r)
+    teacher = _teacher(one)
     whole.wait(given, user_B, item_B)
-    whole.settle(head)
+    whole.settle(lambda: teacher)
     for row in range(0, 3 * EVERY, 5):
         rows = list(range(row, min(row + 5, 3 * EVERY)))
         parts.wait(given.only(rows), user_B[rows], item_B[rows])
-        parts.settle(head)
+        parts.settle(lambda: teacher)
     for name in SHARED:
         np.testing.assert_allclose(getattr(whole.network, name).detach(), getattr(parts.network, name).detach(), atol=1e-6)
 
@@ -76,15 +77,15 @@ def test_nothing_of_the_forgotten_is_kept() -> None:
     """A user who is forgotten, and an item whose row becomes another's, leave nothing behind to learn from."""
     for forget in (SecondCell.forget_user, SecondCell.forget_item):
         one = recommender(small(**LOOKS_BACK))
-        second, head, ones_B = _second(one), Head(1.0, one.network.W_r, one.network.b_r), torch.ones(EVERY - 1, dtype=torch.int64)
+        second, ones_B = _second(one), torch.ones(EVERY - 1, dtype=torch.int64)
         second.wait(_given(one, EVERY - 1), ones_B, ones_B)
-        second.settle(head)
+        second.settle(partial(_teacher, one))
         forget(second, 1)
         kept = [value for name, value in second.state().items() if name.startswith("second.kept")]
         assert kept
         assert not any(value.any() for value in kept)
         second.wait(_given(one, 1), ones_B[:1], ones_B[:1])
-        second.settle(head)
+        second.settle(partial(_teacher, one))
         assert 1 + REPLAYED >= int(second.moments.count) > 0
 
 
@@ -104,6 +105,11 @@ def test_poisoned_it_starts_again(name: str) -> None:
 def _second(one: Recommender) -> SecondCell:
     assert one.second is not None
     return one.second
+
+
+def _teacher(one: Recommender) -> Softmax:
+    W_r, b_r = one.network.W_r.detach().clone(), one.network.b_r.detach().clone()
+    return Softmax(W_r, b_r, View.of(W_r))
 
 
 def _moved(one: Recommender) -> set[str]:

@@ -52,7 +52,7 @@ def test_steps_kept_apart_count_as_if_added() -> None:
     W_IH, b_I, h_BH = (torch.randn(size, generator=draw, dtype=torch.float64) for size in ((9, 4), (9,), (150, 4)))
     items = [int(one) for one in torch.randint(9, (150,), generator=draw)]
     at_once, one_by_one = Head(0.3, W_IH, b_I), Head(0.3, W_IH, b_I)
-    at_once.learn(h_BH[:40], items[:40], at_once.log_shares(h_BH[:40]))
+    at_once.learn(h_BH[:40], items[:40], list(at_once.log_shares(h_BH[:40]).numpy()))
     at_once.learn(h_BH[40:], items[40:])
     for event, item in enumerate(items):
         one_by_one.learn(h_BH[event : event + 1], [item])
@@ -124,11 +124,12 @@ def test_tastes_by_hand() -> None:
     for age in (1.0, 4.0):
         tastes.learn(1, age)
     out_BI = np.full((3, 3), np.nan, np.float32)
-    tastes.features([1, 0, -1], np.stack([age_I] * 3), out_BI)
+    for user, out_I in zip([1, 0, -1], out_BI, strict=True):
+        tastes.features(user, age_I, out_I)
     mean = ((1 - 4) / 1.5 + (4 - 4) / 1.5) / 2
     np.testing.assert_allclose([mean * 2 / 5 * age_I, 0 * age_I, 0 * age_I], out_BI, atol=1e-6)
     tastes.forget_user(1)
-    tastes.features([1], age_I[None], out_BI[:1])
+    tastes.features(1, age_I, out_BI[0])
     assert not out_BI[0].any()
 
 
@@ -182,7 +183,7 @@ def test_neighbours_equal_the_dense_counts() -> None:
 
 def _near(found: Neighbours, past: list[int]) -> NDArray[np.float32]:
     out_FI = np.full((FEATURES, len(found.count_I)), np.nan, np.float32)
-    found.features([past], out_FI[None])
+    found.features(past, found.roots(), out_FI)
     return out_FI
 
 
