@@ -23,7 +23,8 @@ Flags = NDArray[np.bool_]
 
 
 def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    return cast(Callable[_P, _R], njit(cache=True)(function))
+    # Divisions as numpy has them: a test for zero before each would keep loops from being made of vector instructions.
+    return cast(Callable[_P, _R], njit(cache=True, error_model="numpy")(function))
 
 
 @_compiled
@@ -95,15 +96,17 @@ def weigh(feature_FI: Floats, young_I: Flags, weight_2F: Floats, term_F: Longs, 
 def to_step(share_I: Numbers, item: int, factor_4: Numbers, G_I: Numbers) -> None:
     """AdaGrad's step in place of exp(logits): `factor_4` is what makes shares of them, 1 + |h|^2, the rate, and the least g."""
     to_share, growth, rate, least = factor_4
-    G, g = G_I[item], 1 - share_I[item] * to_share
-    g = g if g >= least else g * 0
+    none = to_share - to_share
+    of_item, G_of_item = 1 - share_I[item] * to_share, G_I[item]
+    of_item = of_item if of_item >= least else none
     for row in range(len(share_I)):
         share = share_I[row] * to_share
-        share = share if share >= least else share * 0
-        G_I[row] += share * share * growth
-        share_I[row] = -(rate * share) / np.sqrt(G_I[row])
-    G_I[item] = G + g * g * growth
-    share_I[item] = rate * g / np.sqrt(G_I[item])
+        share = share if share >= least else none
+        G = G_I[row] + share * share * growth
+        G_I[row] = G
+        share_I[row] = (-rate * share) / np.sqrt(G)
+    G_I[item] = G_of_item + of_item * of_item * growth
+    share_I[item] = rate * of_item / np.sqrt(G_I[item])
 
 
 @_compiled

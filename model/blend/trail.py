@@ -94,10 +94,11 @@ def _of_length(one: Floats, length: float) -> Floats:
 
 
 def _signs_of(rows: Sequence[int]) -> Floats:
-    return np.stack([_signs(row // _ROWS)[row % _ROWS] for row in rows])
+    return np.asarray(_signs((max(rows) // _ROWS).bit_length())[rows], np.float32)
 
 
 @cache
-def _signs(block: int) -> Floats:
-    """Signs of some rows, always the same ones, so that they need no place in a checkpoint."""
-    return np.random.default_rng(block).choice(np.array([-1, 1], np.float32), (_ROWS, SIGNS))
+def _signs(doubled: int) -> NDArray[np.int8]:
+    """Signs of the first 2**doubled blocks of rows, always the same ones, so that they need no place in a checkpoint."""
+    drawn = (np.random.default_rng(block).choice(np.array([-1, 1], np.float32), (_ROWS, SIGNS)) for block in range(1 << doubled))
+    return np.concatenate([one.astype(np.int8) for one in drawn])

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dposv
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -57,18 +58,17 @@ class Weights:
         return float(-np.log(max(share_I[item], 1e-30)))
 
     def _gradient(self, feature_FI: Floats, young_I: NDArray[np.bool_], item: int, share_I: Floats) -> Doubles:
-        slope_2I = np.stack([share_I, share_I * young_I])
+        slope_2I = np.empty((2, len(share_I)), np.float32)
+        slope_2I[0] = share_I
         slope_2I[0, item] -= 1
-        slope_2I[1, item] -= young_I[item]
-        if not self.young:
-            slope_2I[1] = 0
+        np.multiply(slope_2I[0], young_I & self.young, out=slope_2I[1])
         return np.asarray((slope_2I @ feature_FI.T).ravel(), np.float64)
 
     def _step(self, row: int, gradient_W: Doubles) -> None:
         curvature_WW = self.curvature_CWW[row]
         curvature_WW *= KEPT
         curvature_WW += np.outer(gradient_W, gradient_W)
-        self.weight_CW[row] -= RATE * np.linalg.solve(curvature_WW + self._ridge_WW, gradient_W)
+        self.weight_CW[row] -= RATE * dposv(curvature_WW + self._ridge_WW, gradient_W)[1]  # symmetric and positive definite
 
     def mend(self) -> None:
         """What is no number starts again from nothing."""
