@@ -19,7 +19,7 @@ from torch import Tensor
 from model.blend.features import Floats, Seen, Statistics, Waited
 from model.blend.heads import APART
 from model.blend.kernels import weigh
-from model.blend.parts import PLACES, START, TERM_F, TERMS
+from model.blend.parts import OWN, PLACES, START, TERM_F, TERMS
 from model.blend.posts import ByTopic
 from model.blend.state import read, write
 from model.blend.view import Softmax, View
@@ -45,17 +45,19 @@ class Blend:
     def place(self, row: int, bias: float) -> None:
         """A row for a new item, which may have been another's."""
         self.statistics.place(row, bias)
-        self.waiting[:APART] = [replace(one, feature_FI=None) for one in self.waiting[:APART]]
+        self.waiting[:APART] = [replace(one, own_GI=None) for one in self.waiting[:APART]]
 
     # ---- rank ----
 
     def scores(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> tuple[Floats, dict[str, Floats]]:
         """Scores (B, I), and the terms that sum to them, by name."""
-        term_BTI = np.empty((len(seen), len(TERMS), self.statistics.rows), np.float32)
+        term_BTI = np.zeros((len(seen), len(TERMS), self.statistics.rows), np.float32)
         for some, block in self.statistics.blocks(h_BED, v_BV, seen):
             weight_B2F = self._weights(block.seen) * block.good_BF[:, None]
-            for row, term_TI in enumerate(term_BTI[some]):
-                weigh(block.feature_BFI[row], block.young_BI[row], weight_B2F[row], TERM_F, term_TI)
+            for row, (term_TI, weight_2F) in enumerate(zip(term_BTI[some], weight_B2F, strict=True)):
+                own_GI, trend_HI = block.features(row)
+                weigh(own_GI, block.young_BI[row], weight_2F[:, :OWN], TERM_F[:OWN], term_TI)
+                weigh(trend_HI, block.young_BI[row], weight_2F[:, OWN:], TERM_F[OWN:], term_TI)
         return term_BTI.sum(axis=1), {name: term_BTI[:, row] for row, name in enumerate(TERMS)}
 
     def net(self, h_BED: Tensor, seen: Sequence[Seen], rows: Sequence[int]) -> Floats:
@@ -87,15 +89,15 @@ class Blend:
         for some, block in self.statistics.blocks(h_BED, v_BV, seen):
             keeps = len(self.waiting) + len(block.seen) <= APART
             good.append(block.good_BF)
-            events = zip(block.feature_BFI, block.young_BI, items[some], block.seen, strict=True)
-            for event, (feature_FI, young_I, item, one) in enumerate(events):
+            for event, (young_I, item, one) in enumerate(zip(block.young_BI, items[some], block.seen, strict=True)):
                 teaches = self.statistics.influence.teaches(one.user, item, one.at)
                 owned = [*one.past, *self.statistics.history.of(one.user)]
-                losses.append(self.weights.learn(feature_FI, young_I, item, owned, one.context, teaches=teaches))
+                features = block.features(event)
+                losses.append(self.weights.learn(features, young_I, item, owned, one.context, teaches=teaches))
                 if teaches:
                     row = some.start + event
                     teaching.append(row)
-                    self.waiting.append(Waited(item, one, v_BV[row], h_BED[row], feature_FI if keeps else None))
+                    self.waiting.append(Waited(item, one, v_BV[row], h_BED[row], features[0] if keeps else None))
         self.statistics.mend(np.concatenate(good))
         return float(np.mean(losses)), teaching
 

@@ -1,9 +1,10 @@
 """All features of a wave at once, each made once: what was ranked and then learned with nothing changed in between is remembered.
 
-Legend: B events, I items, E heads of the network, D directions of h, F features, V length of v. h_BED: what each head sees.
+Legend: B events, I items, E heads of the network, D directions of h, F features, of them G an event's own and H those of a time (the
+trend), V length of v. h_BED: what each head sees.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from model.blend.heads import RATES, Head
 from model.blend.history import History
 from model.blend.influence import Influence
 from model.blend.neighbours import Neighbours
-from model.blend.parts import FEATURES, PLACES
+from model.blend.parts import OWN, PLACES
 from model.blend.peers import Peers
 from model.blend.posts import post_head, tensor
 from model.blend.tastes import Tastes, standard
@@ -50,11 +51,17 @@ class Block:
     h_BED: Tensor
     v_BV: Floats
     seen: tuple[Seen, ...]
-    feature_BFI: Floats
+    own_BGI: Floats
+    trends: Mapping[int, Floats]
+    "at each time, (H, I)"
     good_BF: NDArray[np.bool_]
     "whether the feature holds numbers; where it does not it is zero"
     young_BI: NDArray[np.bool_]
     "items that are new at the time of the event"
+
+    def features(self, row: int) -> tuple[Floats, Floats]:
+        """All of an event: its own, and those of its time."""
+        return self.own_BGI[row], self.trends[self.seen[row].at]
 
     def is_of(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> bool:
         """Whether they are the features of these."""
@@ -108,7 +115,7 @@ class Statistics:
 
     def blocks(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> Iterator[tuple[slice, Block]]:
         """The features of a wave, in blocks of bounded size, with the events of each."""
-        size = max(1, _AT_ONCE // max(1, FEATURES * self.rows))
+        size = max(1, _AT_ONCE // max(1, OWN * self.rows))
         for start in range(0, len(seen), size):
             some = slice(start, min(start + size, len(seen)))
             yield some, self._block(h_BED[some], v_BV[some], tuple(seen[some]))
@@ -117,20 +124,26 @@ class Statistics:
         for one in self.remembered:
             if one.is_of(h_BED, v_BV, seen):
                 return one
-        feature_BFI = self._memory(len(seen))
-        sums_BF = np.empty(feature_BFI.shape[:2], np.float32)
+        own_BGI, sums_BG = self._memory(len(seen)), np.empty((len(seen), OWN), np.float32)
         with np.errstate(all="ignore"):  # of a part that has gone bad, which is found by its sums
-            self._put_products(h_BED, v_BV, seen, feature_BFI)
-            self._put_counts(seen, feature_BFI, sums_BF)
-        good_BF = np.abs(sums_BF) < _LARGEST * max(1, self.rows)
-        feature_BFI[~good_BF] = 0.0
-        block = Block(h_BED, v_BV, seen, feature_BFI, good_BF, self.young(seen))
+            trends = self._trends({one.at for one in seen})
+            self._put_products(h_BED, v_BV, seen, own_BGI)
+            self._put_counts(seen, trends, own_BGI, sums_BG)
+            good_BG, good_by_time = self._good(sums_BG), {at: self._good(one.sum(axis=1)) for at, one in trends.items()}
+        own_BGI[~good_BG] = 0.0
+        for at, trend_HI in trends.items():
+            trend_HI[~good_by_time[at] | ("trend" in self.without)] = 0.0
+        good_BF = np.hstack([good_BG, [good_by_time[one.at] for one in seen]])
+        block = Block(h_BED, v_BV, seen, own_BGI, trends, good_BF, self.young(seen))
         self.remembered = [*self.remembered[1 - _REMEMBERED :], block]
         return block
 
-    def _put_products(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen], feature_BFI: Floats) -> None:
+    def _good(self, sums: Floats) -> NDArray[np.bool_]:
+        return np.asarray(np.abs(sums) < _LARGEST * max(1, self.rows))
+
+    def _put_products(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen], own_BGI: Floats) -> None:
         """Features that are made of the whole block at once: matrix products."""
-        place = {name: feature_BFI[:, where] for name, where in PLACES.items() if name not in self.without}
+        place = {name: own_BGI[:, where] for name, where in PLACES.items() if name not in self.without}
         if "net" in place:
             for row, head in enumerate(self.heads):
                 np.add(head.log_shares(h_BED[:, row]).numpy(), np.float32(LIFT), out=place["net"][:, row])
@@ -143,14 +156,13 @@ class Statistics:
         if "posts" in place:
             place["posts"][:, 0] = self.posts.logits(tensor(v_BV)).numpy()
 
-    def _put_counts(self, seen: Sequence[Seen], feature_BFI: Floats, sums_BF: Floats) -> None:
+    def _put_counts(self, seen: Sequence[Seen], trends: Mapping[int, Floats], own_BGI: Floats, sums_BG: Floats) -> None:
         """All others, and the sums of all, event by event, because the features of one fit into a core's cache."""
-        left_out, ones_I = self.without & PLACES.keys(), np.ones(self.rows, np.float32)
-        root_I, by_time = self.neighbours.roots(), self._by_time({one.at for one in seen})
-        for one, feature_FI, sums_F in zip(seen, feature_BFI, sums_BF, strict=True):
-            place = {name: feature_FI[where] for name, where in PLACES.items()}
-            place["trend"][:], age_I = by_time[one.at]
-            self.tastes.features(one.user, age_I, place["tastes"][0])
+        left_out, ones_I = self.without & PLACES.keys() - {"trend"}, np.ones(self.rows, np.float32)
+        root_I, ages = self.neighbours.roots(), {at: standard(-trend_HI[AGE]) for at, trend_HI in trends.items()}
+        for one, own_GI, sums_G in zip(seen, own_BGI, sums_BG, strict=True):
+            place = {name: own_GI[where] for name, where in PLACES.items()}
+            self.tastes.features(one.user, ages[one.at], place["tastes"][0])
             self.neighbours.features(one.past, root_I, place["neighbours"])
             self.peers.features(one.user, one.past, one.at, place["peers"])
             for name in ("neighbours", "peers", "texts"):
@@ -158,15 +170,13 @@ class Statistics:
                     lift(place[name])
             for name in left_out:
                 place[name][:] = 0
-            np.matmul(feature_FI, ones_I, out=sums_F)
+            np.matmul(own_GI, ones_I, out=sums_G)
 
-    def _by_time(self, times: Collection[int]) -> dict[int, tuple[Floats, Floats]]:
-        """Trend, and ages that tastes are about, at each time."""
-        made: dict[int, tuple[Floats, Floats]] = {}
+    def _trends(self, times: Collection[int]) -> dict[int, Floats]:
+        """The trend at each time, (H, I)."""
+        made: dict[int, Floats] = {}
         for at in times:
-            before, _ = next(iter(made.values()), (None, None))
-            trend_FI = self.trend.features(at, before)
-            made[at] = trend_FI, standard(-trend_FI[AGE])
+            made[at] = self.trend.features(at, next(iter(made.values()), None))
         return made
 
     def _memory(self, events: int) -> Floats:
@@ -174,7 +184,7 @@ class Statistics:
         for place, one in enumerate(self._spare):
             if len(one) >= events and one.shape[2] == self.rows:
                 return self._spare.pop(place)[:events]
-        return np.empty((events, FEATURES, self.rows), np.float32)
+        return np.empty((events, OWN, self.rows), np.float32)
 
     def net(self, h_BED: Tensor, rows: Sequence[int]) -> Floats:
         """The features of the network's heads for some items alone, (E, B, n)."""
@@ -203,7 +213,7 @@ class Statistics:
             self.peers.learn(one.seen.user, one.item, one.seen.at)
             self.texts.learn(one.seen.user, one.item)
             self.history.learn(one.seen.user, one.item)
-        self._spare = [one.feature_BFI for one in self.remembered]
+        self._spare = [one.own_BGI for one in self.remembered]
         self.changed()
 
     def _learn_net(self, waited: Sequence["Waited"]) -> None:
@@ -211,11 +221,11 @@ class Statistics:
             return
         h_BED = torch.stack([one.h_ED for one in waited if one.h_ED is not None])
         for row, head in enumerate(self.heads):
-            logits = _kept([one.feature_FI for one in waited], PLACES["net"].start + row)
+            logits = _kept([one.own_GI for one in waited], PLACES["net"].start + row)
             head.learn(h_BED[:, row], [one.item for one in waited], logits)
 
     def _learn_trail(self, waited: Sequence["Waited"]) -> None:
-        kept, where = [one.feature_FI for one in waited], PLACES["trail"]
+        kept, where = [one.own_GI for one in waited], PLACES["trail"]
         self.trail.learn(
             [one.seen.past for one in waited], [one.seen.user for one in waited], [one.item for one in waited],
             [_kept(kept, row) for row in range(where.start, where.stop)],
@@ -224,7 +234,7 @@ class Statistics:
     def _learn_posts(self, waited: Sequence["Waited"]) -> None:
         if waited:
             v_BV = tensor(np.stack([one.v_V for one in waited]))
-            logits = _kept([one.feature_FI for one in waited], PLACES["posts"].start)
+            logits = _kept([one.own_GI for one in waited], PLACES["posts"].start)
             self.posts.learn(v_BV, [one.item for one in waited], logits)
 
     def mend(self, good_BF: NDArray[np.bool_]) -> None:
@@ -253,11 +263,11 @@ class Waited:
     v_V: Floats
     h_ED: Tensor | None = None
     "None = only counted"
-    feature_FI: Floats | None = None
-    "where few enough wait that it pays to keep them"
+    own_GI: Floats | None = None
+    "its own features, where few enough wait that it pays to keep them"
 
 
-def _kept(feature_FI: Sequence[Floats | None], row: int) -> list[Floats] | None:
+def _kept(features: Sequence[Floats | None], row: int) -> list[Floats] | None:
     """One feature of some events, None where it was not kept of all."""
-    kept = [one[row] for one in feature_FI if one is not None]
-    return kept if len(kept) == len(feature_FI) else None
+    kept = [one[row] for one in features if one is not None]
+    return kept if len(kept) == len(features) else None

@@ -83,8 +83,7 @@ def strengthen_from(row: int, to_n: Longs, weight_Dn: Floats, item_IN: Rows, wei
 
 @_compiled
 def weigh(feature_FI: Floats, young_I: Flags, weight_2F: Floats, term_F: Longs, out_TI: Floats) -> None:
-    """Add up features by term, each times its weight, which is another one where an item is young."""
-    out_TI[:] = 0
+    """Add features to their terms, each times its weight, which is another one where an item is young."""
     for feature in range(len(feature_FI)):
         of_all, of_young = weight_2F[0, feature], weight_2F[0, feature] + weight_2F[1, feature]
         term = term_F[feature]

@@ -20,18 +20,20 @@ class Part:
 
 _PARTS = (
     Part("net", "net", (0.2, 0.3)),  # one for each rate
-    Part("trend", "trend", (0.0, 0.1, 0.1, *[0.0] * 8)),  # half-lives in time and events; age, idle, never, total
     Part("tastes", "trend", (0.0,)),
     Part("neighbours", "neighbours", (0.1, 0.1, 0.1, 0.1)),  # item-kNN at three decays, Markov
     Part("peers", "neighbours", (0.0, 0.0)),  # at any time, lately
     Part("trail", "neighbours", (0.0, 0.0)),  # from the last items, from all of them
     Part("texts", "texts", (0.0,)),
     Part("posts", "posts", (0.0,)),
+    Part("trend", "trend", (0.0, 0.1, 0.1, *[0.0] * 8)),  # half-lives in time and events; age, idle, never, total
 )
 LEARNED = ("second", "contexts", "young", "learning")  # parts without features of their own
 NAMES = (*(one.name for one in _PARTS), *LEARNED)
 START = tuple(weight for one in _PARTS for weight in one.start)
 FEATURES = len(START)
+OWN = FEATURES - len(_PARTS[-1].start)
+"features of each event's own, which come first; the trend is that of a time"
 
 
 def _places() -> Iterator[tuple[str, slice]]:

@@ -39,10 +39,11 @@ class Weights:
         return np.asarray(self.weight_CW[SHARED] + self.weight_CW[context], np.float32).reshape(2, self.features)
 
     def learn(
-        self, feature_FI: Floats, young_I: NDArray[np.bool_], item: int, owned: Sequence[int], context: int, *, teaches: bool = True
-    ) -> float:
-        """One interaction; its loss before. A feature that is zero for all items learns nothing."""
-        share_I, of_young_I = self.of(context) @ feature_FI
+        self, features: Sequence[Floats], young_I: NDArray[np.bool_], item: int, owned: Sequence[int], context: int, *,
+        teaches: bool = True,
+    ) -> float:  # fmt: skip
+        """One interaction; its loss before. `features`: some (n, I) after others. One that is zero for all items learns nothing."""
+        share_I, of_young_I = _product(self.of(context), features)
         of_young_I *= young_I
         share_I += of_young_I
         taken_score = share_I[item]
@@ -52,17 +53,17 @@ class Weights:
         np.exp(share_I, out=share_I)
         share_I /= share_I.sum()
         if self.learning and teaches:
-            gradient_W = self._gradient(feature_FI, young_I, item, share_I)
+            gradient_W = self._gradient(features, young_I, item, share_I)
             for row in (SHARED, context) if self.contexts else (SHARED,):
                 self._step(row, gradient_W)
         return float(-np.log(max(share_I[item], 1e-30)))
 
-    def _gradient(self, feature_FI: Floats, young_I: NDArray[np.bool_], item: int, share_I: Floats) -> Doubles:
+    def _gradient(self, features: Sequence[Floats], young_I: NDArray[np.bool_], item: int, share_I: Floats) -> Doubles:
         slope_2I = np.empty((2, len(share_I)), np.float32)
         slope_2I[0] = share_I
         slope_2I[0, item] -= 1
         np.multiply(slope_2I[0], young_I & self.young, out=slope_2I[1])
-        return np.asarray((slope_2I @ feature_FI.T).ravel(), np.float64)
+        return np.concatenate([slope_2I @ one.T for one in features], axis=1).ravel().astype(np.float64)
 
     def _step(self, row: int, gradient_W: Doubles) -> None:
         curvature_WW = self.curvature_CWW[row]
@@ -74,6 +75,13 @@ class Weights:
         """What is no number starts again from nothing."""
         for one in (self.weight_CW, self.curvature_CWW):
             np.nan_to_num(one, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _product(weight_2F: Floats, features: Sequence[Floats]) -> Floats:
+    """Sums of features times weights, (2, I)."""
+    ends = np.cumsum([len(one) for one in features])[:-1]
+    parts = [weight @ one for weight, one in zip(np.split(weight_2F, ends, axis=1), features, strict=True)]
+    return np.asarray(sum(parts[1:], start=parts[0]), np.float32)
 
 
 def context_of(g: float, *, first: bool, posts: bool, hour_g: float) -> int:

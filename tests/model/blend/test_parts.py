@@ -211,6 +211,7 @@ def test_weights_take_newton_steps() -> None:
     """The gradient is that of the log-likelihood among items not owned, by differences; shared row and context step alike."""
     random = np.random.default_rng(2)
     feature_FI, owned = random.standard_normal((3, 5)).astype(np.float32), [4, 1]
+    features = feature_FI[:1], feature_FI[1:]
     weights, plain = Weights((0.5, -0.2, 0.1)), Plain((0.5, -0.2, 0.1))
 
     def loss(weight_W: Doubles) -> float:
@@ -220,7 +221,7 @@ def test_weights_take_newton_steps() -> None:
     for context in (AFTER_POSTS, AFTER_POSTS, AFTER_SILENCE):
         start_W = plain.weight_W + plain.offset_CW[context]
         slope_W = np.array([(loss(start_W + 1e-5 * one) - loss(start_W - 1e-5 * one)) / 2e-5 for one in np.eye(6)])
-        assert pytest.approx(loss(start_W), abs=1e-5) == weights.learn(feature_FI, YOUNG_I, 1, owned, context)
+        assert pytest.approx(loss(start_W), abs=1e-5) == weights.learn(features, YOUNG_I, 1, owned, context)
         plain.step(slope_W, context)
         np.testing.assert_allclose(plain.weight_W + plain.offset_CW[context], weights.of(context).ravel(), atol=1e-5)
     np.testing.assert_allclose(plain.weight_W, weights.of(SIMULTANEOUS).ravel(), atol=1e-5)
@@ -246,28 +247,28 @@ class Plain:
 
 def test_weights_may_stand_still() -> None:
     """An interaction beyond somebody's influence has a loss and teaches nothing; no offsets for what is left out."""
-    feature_FI = np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32)
+    features = (np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32),)
     weights = Weights((0.5, -0.2, 0.1))
-    first = weights.learn(feature_FI, YOUNG_I, 1, [], AFTER_POSTS, teaches=False)
-    assert first == weights.learn(feature_FI, YOUNG_I, 1, [], AFTER_POSTS)
-    assert first > weights.learn(feature_FI, YOUNG_I, 1, [], AFTER_POSTS, teaches=False)
+    first = weights.learn(features, YOUNG_I, 1, [], AFTER_POSTS, teaches=False)
+    assert first == weights.learn(features, YOUNG_I, 1, [], AFTER_POSTS)
+    assert first > weights.learn(features, YOUNG_I, 1, [], AFTER_POSTS, teaches=False)
     weights.contexts = False
     for _ in range(3):
-        weights.learn(feature_FI, YOUNG_I, 1, [], SIMULTANEOUS)
+        weights.learn(features, YOUNG_I, 1, [], SIMULTANEOUS)
     assert weights.weight_CW[SHARED].tolist() == pytest.approx(weights.of(SIMULTANEOUS).ravel().tolist())
     older = Weights((0.5, -0.2, 0.1))
     older.young = False
-    older.learn(feature_FI, YOUNG_I, 1, [], AFTER_POSTS)
+    older.learn(features, YOUNG_I, 1, [], AFTER_POSTS)
     assert [True, False] == older.of(AFTER_POSTS).any(axis=1).tolist()
 
 
 def test_a_feature_that_says_nothing_learns_nothing() -> None:
     """Where a feature is zero for all items its weights stay."""
-    feature_FI = np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32)
-    feature_FI[1] = 0
+    features = (np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32),)
+    features[0][1] = 0
     weights = Weights((0.5, -0.2, 0.1))
     for item in range(5):
-        weights.learn(feature_FI, YOUNG_I, item, [], AFTER_POSTS)
+        weights.learn(features, YOUNG_I, item, [], AFTER_POSTS)
     assert [pytest.approx(-0.2), 0] == weights.of(AFTER_POSTS)[:, 1].tolist()
     assert 0.5 != weights.of(AFTER_POSTS)[0, 0]
 
