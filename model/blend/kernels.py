@@ -109,12 +109,17 @@ def to_step(share_I: Numbers, item: int, factor_4: Numbers, G_I: Numbers) -> Non
 
 
 @_compiled
-def count_takers(from_n: Longs, user_IT: Rows, shared_U: Longs) -> None:
-    """Count how many of some items each user has taken."""
+def count_takers(from_n: Longs, user_IT: Rows, shared_U: Longs, taker_P: Longs) -> int:
+    """Count how many of some items each user has taken, from zero; those who took any come into `taker_P`, and their number back."""
+    takers = 0
     for row in from_n:
         for user in user_IT[row]:
             if user >= 0:
+                if shared_U[user] == 0:
+                    taker_P[takers] = user
+                    takers += 1
                 shared_U[user] += 1
+    return takers
 
 
 @_compiled

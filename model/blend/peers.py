@@ -30,6 +30,7 @@ class Peers:
         self.item_UN = np.full((0, ITEMS_KEPT), _NONE, np.int32)
         self.at_UN = np.zeros((0, ITEMS_KEPT), np.int64)
         self.count_U = np.zeros(0, np.int64)
+        self._shared_U = np.zeros(0, np.int64)  # zero but while peers are looked for
         self.user_IT = np.full((items, TAKERS_KEPT), _NONE, np.int32)
         self.count_I = np.zeros(items, np.int64)
 
@@ -74,12 +75,19 @@ class Peers:
         recent_n = recent(past)
         if not len(recent_n):
             return
-        shared_U = np.zeros(len(self.count_U), np.int64)
-        count_takers(recent_n, self.user_IT, shared_U)
-        like_U = shared_U / np.sqrt(np.maximum(self.count_U, 1))
-        if user >= 0:
-            like_U[user : user + 1] = 0
-        # In order of rows, so that the sums do not depend on how the best are found.
-        peer_P = np.sort(np.argpartition(-like_U, PEERS)[:PEERS]) if len(like_U) > PEERS else np.arange(len(like_U))
-        peer_P = peer_P[like_U[peer_P] > 0]
-        add_taken(peer_P, like_U[peer_P].astype(np.float32), self.item_UN, self.at_UN, at, _DECAY_A_MS, out_FI)
+        peer_P, like_P = self._nearest(user, recent_n)
+        add_taken(peer_P, like_P, self.item_UN, self.at_UN, at, _DECAY_A_MS, out_FI)
+
+    def _nearest(self, user: int, recent_n: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The nearest peers and their likeness; looks at nobody else than the takers of these items."""
+        self._shared_U = with_room(self._shared_U, len(self.count_U))
+        found_P = np.empty(len(recent_n) * TAKERS_KEPT, np.int64)
+        peer_P = found_P[: count_takers(recent_n, self.user_IT, self._shared_U, found_P)]
+        like_P = (self._shared_U[peer_P] / np.sqrt(np.maximum(self.count_U[peer_P], 1))).astype(np.float32)
+        self._shared_U[peer_P] = 0
+        like_P[peer_P == user] = 0
+        if len(peer_P) > PEERS:
+            best_P = np.argpartition(-like_P, PEERS)[:PEERS]
+            peer_P, like_P = peer_P[best_P], like_P[best_P]
+        order_P = np.argsort(peer_P)  # of rows, so that the sums do not depend on how the best are found
+        return peer_P[order_P], like_P[order_P]

@@ -10,8 +10,8 @@ Legend: I items, W buckets, U users, B users of a wave.
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from model.lesson import BUCKETS
 from model.rows import with_room
@@ -27,7 +27,7 @@ class Texts:
     def __init__(self, items: int = 0) -> None:
         self.count_IW = np.zeros((items, BUCKETS), np.uint8)
         self.profile_UW = np.zeros((0, BUCKETS), np.float32)
-        self._weighed: tuple[Floats, Floats] | None = None
+        self._weighed: tuple[csr_array, Floats] | None = None
 
     def grow(self, items: int) -> None:
         """Make room for new items without texts."""
@@ -66,18 +66,19 @@ class Texts:
             if 0 <= user < len(self.profile_UW):
                 profile_BW[row] = self.profile_UW[user] * idf_W
         profile_BW /= np.sqrt(np.square(profile_BW).sum(axis=1, keepdims=True)) + _TINY
-        like_BI = torch.mm(torch.from_numpy(profile_BW), torch.from_numpy(unit_IW).T)
-        return np.asarray(like_BI.square_().square_().numpy(), np.float32)
+        like_IB = unit_IW @ np.ascontiguousarray(profile_BW.T)
+        np.square(like_IB, out=like_IB)
+        return np.asarray(np.square(like_IB).T, np.float32)
 
-    def _weights(self, items: int) -> tuple[Floats, Floats]:
-        """Unit tf-idf rows and idf, made anew once texts have changed."""
+    def _weights(self, items: int) -> tuple[csr_array, Floats]:
+        """Unit tf-idf rows, sparse because texts are short, and idf, made anew once texts have changed."""
         if self._weighed is None:
             there_IW = self.count_IW[:items] > 0
             texts = there_IW.any(axis=1).sum()
             idf_W = np.log((texts + 1) / (there_IW.sum(axis=0) + 1)).astype(np.float32)
             weight_IW = _damped(self.count_IW[:items]) * idf_W
             weight_IW /= np.sqrt(np.square(weight_IW).sum(axis=1, keepdims=True)) + _TINY
-            self._weighed = weight_IW, idf_W
+            self._weighed = csr_array(weight_IW), idf_W
         return self._weighed
 
     def mend(self) -> None:
