@@ -51,14 +51,17 @@ class Blend:
 
     def scores(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> tuple[Floats, dict[str, Floats]]:
         """Scores (B, I), and the terms that sum to them, by name."""
-        term_BTI = np.zeros((len(seen), len(TERMS), self.statistics.rows), np.float32)
+        term_BTI = np.empty((len(seen), len(TERMS), self.statistics.rows), np.float32)
+        score_BI = np.empty((len(seen), self.statistics.rows), np.float32)
         for some, block in self.statistics.blocks(h_BED, v_BV, seen):
             weight_B2F = self._weights(block.seen) * block.good_BF[:, None]
             for row, (term_TI, weight_2F) in enumerate(zip(term_BTI[some], weight_B2F, strict=True)):
-                own_GI, trend_HI = block.features(row)
-                weigh(own_GI, block.young_BI[row], weight_2F[:, :OWN], TERM_F[:OWN], term_TI)
-                weigh(trend_HI, block.young_BI[row], weight_2F[:, OWN:], TERM_F[OWN:], term_TI)
-        return term_BTI.sum(axis=1), {name: term_BTI[:, row] for row, name in enumerate(TERMS)}
+                (own_GI, trend_HI), young_I = block.features(row), block.young_BI[row]
+                term_TI[:] = 0
+                weigh(own_GI, young_I, weight_2F[:, :OWN], TERM_F[:OWN], term_TI)
+                weigh(trend_HI, young_I, weight_2F[:, OWN:], TERM_F[OWN:], term_TI)
+                term_TI.sum(axis=0, out=score_BI[some.start + row])
+        return score_BI, {name: term_BTI[:, row] for row, name in enumerate(TERMS)}
 
     def net(self, h_BED: Tensor, seen: Sequence[Seen], rows: Sequence[int]) -> Floats:
         """The net's term of some items, (B, n), as in `scores`."""

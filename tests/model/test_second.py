@@ -64,6 +64,21 @@ def test_one_by_one_or_together_it_learns_the_same() -> None:
         np.testing.assert_allclose(getattr(whole.network, name).detach(), getattr(parts.network, name).detach(), atol=1e-6)
 
 
+def test_what_is_remembered_holds_no_longer_than_the_weights() -> None:
+    """Asked again it gives the same, after a step that of its new weights; other input is not taken for the same."""
+    one = recommender(small(**LOOKS_BACK))
+    second, given = _second(one), _given(one, EVERY)
+    before = second.after(given)
+    assert all(map(torch.equal, before, second.after(_given(one, EVERY))))
+    assert len(before[2]) > len(second.after(given.only(slice(1)))[2])
+    second.wait(given, torch.zeros(EVERY, dtype=torch.int64), torch.arange(EVERY) % len(one.items))
+    second.settle(partial(_teacher, one))
+    after = second.after(given)
+    assert torch.equal(before[0], after[0])
+    assert torch.equal(second.network.after(given)[0], after[2])
+    assert not torch.equal(before[2], after[2])
+
+
 def test_left_out_the_head_stands_on_the_frozen_cell() -> None:
     """Without the part, or without the net, nothing is kept and nothing learned; with it the head sees another h."""
     for name, learns in (("second", False), ("net", False), ("texts", True)):
