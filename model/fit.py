@@ -17,7 +17,7 @@ from model.output import loss_and_slope
 from model.recommender import Recommender
 from model.sequences import History, Sequences, number, pack
 from model.step import Step
-from model.trainer import CHUNK, PRECISIONS, Best, Trainer
+from model.trainer import CHUNK, PRECISIONS, Best, Trainer, precision_of
 from model.unfinished import load, made_from, save
 from model.unroll import start, unroll
 
@@ -54,7 +54,7 @@ def fit(
     seed: int = 0,
     learning_rate: float = 0.003,
     device: str = "cpu",
-    precision: str = "float32",
+    precision: str = "auto",
     progress: Callable[[EpochReport], None] = lambda _: None,
     resume: Path | None = None,
     catalogue: Sequence[str] = (),
@@ -65,11 +65,10 @@ def fit(
     `patience` epochs without a better one. The same arguments give the same weights on one machine. ModelError without steps.
     `resume`: a file that keeps the fit after every epoch; where it is there, the fit goes on from it, to the result of an undisturbed
     one, and it is removed at the end. CheckpointError where it is of another fit.
-    `precision` of the products with the output layer, which are most of the work: float32 or bfloat16.
+    `precision` of the products with the output layer, which are most of the work: float32, bfloat16, or auto (`precision_of`).
     `catalogue`: all items there are. In preset `paper` they have a row from the start, as many as `items_cap` allows (default 28).
     """
-    if precision not in PRECISIONS:
-        raise ModelError(f"precision {precision!r}; choose of {', '.join(PRECISIONS)}")
+    precision = precision_of(precision, config, device)
     users, items = number(sequences)
     fixed = tuple(catalogue) if config.preset == "paper" else ()
     for name in fixed:

@@ -36,7 +36,7 @@ class Plan:
     learning_rate: float
     seed: int
     device: str
-    precision: str = "float32"
+    precision: str = "auto"
     resume: Path | None = None
     "file that keeps an unfinished fit"
 

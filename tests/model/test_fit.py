@@ -226,12 +226,13 @@ def test_another_fit_is_not_resumed(tmp_path: Path) -> None:
         fit(*_data(), _FIT, epochs=6, seed=2, resume=tmp_path / "fit")
 
 
-def test_half_precision_learns_the_same() -> None:
+@pytest.mark.parametrize("loss", ["ce", "bce"])
+def test_half_precision_learns_the_same(loss: str) -> None:
     """With the output layer's products in bfloat16 the loss after some epochs is that of float32 to a hundredth."""
     losses = []
     for precision in ("float32", "bfloat16"):
         reports: list[EpochReport] = []
-        fit(*_data(), _FIT, epochs=5, precision=precision, progress=reports.append)
+        fit(*_data(), replace(_FIT, loss=loss), epochs=5, precision=precision, progress=reports.append)
         losses.append(reports[-1].loss)
     assert losses[0] == pytest.approx(losses[1], rel=1e-2)
     with pytest.raises(ModelError, match="precision 'float8'"):
