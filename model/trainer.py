@@ -83,7 +83,7 @@ class Trainer:
 
     @torch.no_grad()
     def _output(self, h_NH: Tensor, item_N: Tensor, targets: int) -> tuple[float, Tensor]:
-        """Sum of the losses, and the gradient of sum / targets in h, (N, H), in closed form and in chunks. Adds those of W_r and b_r."""
+        """Sum of the losses, and the gradient of sum / targets in h, (N, H), closed form and in chunks. Adds those of W_r and b_r."""
         network, total = self.network, 0.0
         slope_NH, W_IH = torch.empty_like(h_NH), self._rounded(network.W_r)
         for first in range(0, len(h_NH), CHUNK):
