@@ -16,7 +16,7 @@ from model import checkpoint, state
 from model.adam import Moments
 from model.baselines.popularity import Popularity
 from model.blend.blend import Blend
-from model.blend.features import Seen
+from model.blend.event import Seen
 from model.blend.heads import RATES
 from model.blend.weights import context_of
 from model.config import ModelConfig

@@ -1,7 +1,7 @@
 """A second cell beside the frozen one, which keeps learning (part `second` of preset `full`).
 
 It starts as a copy, and its steps start from the memory that the frozen one has made: users need no second memory, and a lesson holds
-all it reads. The heads that learn stand on the h it gives (model/blend/heads.py), the anchor on that of the frozen one, and the
+all it reads. The head that learns stands on the h it gives (model/blend/heads.py), the anchor on that of the frozen one, and the
 weights of the blend say how much each is worth. After every EVERY interactions that teach it takes a step of Adam on them, and some on
 earlier ones, drawn at random.
 

@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.blend.features import Floats, Seen, Statistics, Waited
+from model.blend.event import Floats, Seen, Waited
+from model.blend.features import Statistics
 from model.blend.heads import APART
 from model.blend.kernels import weigh
 from model.blend.parts import OWN, PLACES, START, TERM_F, TERMS

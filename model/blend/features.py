@@ -5,13 +5,13 @@ trend), V length of v. h_BED: what each head sees.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.blend.event import Block, Floats, Seen, Waited
 from model.blend.heads import RATES, Head
 from model.blend.history import History
 from model.blend.influence import Influence
@@ -28,44 +28,6 @@ LIFT = 8.0  # log p + 8 is about 0 for a middling item, so that a head's weight 
 _LARGEST = 1e4  # a mean beyond it is no feature any more
 _AT_ONCE = 20_000_000  # numbers of one block of features
 _REMEMBERED = 2  # blocks
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the blend knows of one event beside h and v."""
-
-    at: int
-    "epoch milliseconds"
-    past: tuple[int, ...]
-    "rows of the items the user took last, newest last"
-    context: int
-    user: int
-    "row of the user, -1 = none"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
-    """Features of some events, and what they were made from."""
-
-    h_BED: Tensor
-    v_BV: Floats
-    seen: tuple[Seen, ...]
-    own_BGI: Floats
-    trends: Mapping[int, Floats]
-    "at each time, (H, I)"
-    good_BF: NDArray[np.bool_]
-    "whether the feature holds numbers; where it does not it is zero"
-    young_BI: NDArray[np.bool_]
-    "items that are new at the time of the event"
-
-    def features(self, row: int) -> tuple[Floats, Floats]:
-        """All of an event: its own, and those of its time."""
-        return self.own_BGI[row], self.trends[self.seen[row].at]
-
-    def is_of(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> bool:
-        """Whether they are the features of these."""
-        return self.seen == tuple(seen) and torch.equal(self.h_BED, h_BED) and np.array_equal(self.v_BV, v_BV)
 
 
 class Statistics:
@@ -199,7 +161,7 @@ class Statistics:
 
     # ---- learn ----
 
-    def learn(self, waited: Sequence["Waited"]) -> None:
+    def learn(self, waited: Sequence[Waited]) -> None:
         """Events one after the other; those without h were only counted, and teach the heads of the network nothing."""
         self._learn_net([one for one in waited if one.h_ED is not None])
         if "trail" not in self.without:
@@ -216,7 +178,7 @@ class Statistics:
         self._spare = [one.own_BGI for one in self.remembered]
         self.changed()
 
-    def _learn_net(self, waited: Sequence["Waited"]) -> None:
+    def _learn_net(self, waited: Sequence[Waited]) -> None:
         if not waited or "net" in self.without:
             return
         h_BED = torch.stack([one.h_ED for one in waited if one.h_ED is not None])
@@ -224,14 +186,14 @@ class Statistics:
             logits = _kept([one.own_GI for one in waited], PLACES["net"].start + row)
             head.learn(h_BED[:, row], [one.item for one in waited], logits)
 
-    def _learn_trail(self, waited: Sequence["Waited"]) -> None:
+    def _learn_trail(self, waited: Sequence[Waited]) -> None:
         kept, where = [one.own_GI for one in waited], PLACES["trail"]
         self.trail.learn(
             [one.seen.past for one in waited], [one.seen.user for one in waited], [one.item for one in waited],
             [_kept(kept, row) for row in range(where.start, where.stop)],
         )  # fmt: skip
 
-    def _learn_posts(self, waited: Sequence["Waited"]) -> None:
+    def _learn_posts(self, waited: Sequence[Waited]) -> None:
         if waited:
             v_BV = tensor(np.stack([one.v_V for one in waited]))
             logits = _kept([one.own_GI for one in waited], PLACES["posts"].start)
@@ -252,19 +214,6 @@ class Statistics:
                 part.mend()
         if ill:
             self.changed()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Waited:
-    """An event that waits for the end of its time."""
-
-    item: int
-    seen: Seen
-    v_V: Floats
-    h_ED: Tensor | None = None
-    "None = only counted"
-    own_GI: Floats | None = None
-    "its own features, where few enough wait that it pays to keep them"
 
 
 def _kept(features: Sequence[Floats | None], row: int) -> list[Floats] | None:

@@ -8,7 +8,7 @@ import torch
 
 from model import Known, Recommender
 from model.blend.blend import Blend
-from model.blend.features import Block
+from model.blend.event import Block
 from model.blend.heads import RATES
 from model.blend.history import History
 from model.blend.influence import ITEM_HOURLY, USER_HOURLY, Influence
