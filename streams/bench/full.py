@@ -19,6 +19,7 @@ _CONFIG = ModelConfig(networks=("twitter", "gplus"), topics=60, preset="full", l
 _USERS, _ITEMS = 2_536, 13_829
 _GROWTH = (1_000, _ITEMS, 30_000, 100_000)
 _COUNTED, _PAST, _WORDS = 20_000, 50, 12
+_EVENTS = 256  # each comes again only after all others, when nothing of it is remembered any more
 _START_MS, _STEP_MS = 1_600_000_000_000, 1_800_000
 _MIB = 1 << 20
 
@@ -59,7 +60,7 @@ class _Bed:
         recommender = Recommender(_CONFIG, users, names)
         recommender.know(Known.of({name: [f"word-{one}" for one in draw.zipf(1.3, _WORDS) % 5_000] for name in names}))
         left = users.copy()
-        events = [event(draw, left, _CONFIG) for _ in range(64)]
+        events = [event(draw, left, _CONFIG) for _ in range(_EVENTS)]
         one = cls(recommender, draw, names, events, [tuple(_taken(draw, names, _PAST)) for _ in events], count())
         one._warm(users)
         return one
@@ -86,8 +87,9 @@ class _Bed:
         return {"events_per_second": round(size * calls / wall, 1), "cpu_ms_per_event": round(1000 * cpu / size / calls, 3)}
 
     def _once(self, size: int) -> None:
-        at = (_START_MS + next(self.ticks) * _STEP_MS,) * size
-        wave = Wave.of(self.events[:size], at, self.pasts[:size])
+        tick = next(self.ticks)
+        at, start = (_START_MS + tick * _STEP_MS,) * size, tick * size % _EVENTS
+        wave = Wave.of(self.events[start : start + size], at, self.pasts[start : start + size])
         ranked = self.recommender.rank(wave)
         self.recommender.learn(Lesson.of(wave, ranked, range(size), tuple(_taken(self.draw, self.items, size)), at))
 
