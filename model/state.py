@@ -11,10 +11,10 @@ from model.checkpoint import State
 from model.ids import Ids
 
 if TYPE_CHECKING:
-    from model.recommender import Recommender
+    from model.parameters import Parameters
 
 
-def write(one: "Recommender") -> State:
+def write(one: "Parameters") -> State:
     """Everything that learning changes or depends on."""
     tensors = {f"weight.{name}": parameter.detach() for name, parameter in one.network.named_parameters()}
     for kind, moments in (("first", one.moments.first), ("second", one.moments.second)):
@@ -33,7 +33,7 @@ def write(one: "Recommender") -> State:
     return State(one.config, tensors, facts)
 
 
-def read(one: "Recommender", state: State) -> None:
+def read(one: "Parameters", state: State) -> None:
     """Put everything in its place in a recommender of the state's config. KeyError where a part is missing."""
     config, tensors, facts = state.config, state.tensors, state.facts
     one.users = Ids.restored(config.users_cap, facts["users"], facts["users_stalest_first"])
