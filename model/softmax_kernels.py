@@ -3,24 +3,16 @@
 Legend: P items, N steps, C codes of a bfloat16.
 """
 
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+from model.compiled import compiled
+
 Floats = NDArray[np.float32]
 Codes = NDArray[np.uint16]
 
 
-def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    return cast(Callable[_P, _R], njit(cache=True, nogil=True)(function))
-
-
-@_compiled
+@compiled
 def add_exponentials(codes_PN: Codes, exp_C: Floats, total_N: Floats) -> None:
     """Add the exponentials of all items to each step's sum."""
     for item in range(codes_PN.shape[0]):
@@ -28,7 +20,7 @@ def add_exponentials(codes_PN: Codes, exp_C: Floats, total_N: Floats) -> None:
             total_N[step] += exp_C[codes_PN[item, step]]
 
 
-@_compiled
+@compiled
 def to_slopes(codes_PN: Codes, slope_C: Floats, scale_N: Floats) -> None:
     """Write the slope of each logit, times the step's scale, in its place; to the nearest bfloat16, halves to the even one."""
     slope_N = np.empty(codes_PN.shape[1], np.float32)

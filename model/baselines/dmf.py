@@ -15,32 +15,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from model.compiled import compiled
 from model.contract import Event, Query, Training
 from model.errors import ModelError
 
 Doubles = NDArray[np.float64]
 _SHRINK, _ARMIJO, _TRIES, _MOST, _LEAST_GRADIENT, _ENOUGH = 0.3, 0.3, 10, 1000.0, 1e-4, 1e-4
 _FEATURES_AT_FIRST = 10
-
-
-def objective(x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, config: "Config") -> float:
-    """Terms of L that a row takes part in; `near_nR` are its neighbours' rows, `all_RR` the sum of h h^T, `all_R` that of h."""
-    p_n, w = near_nR @ x_R, config.unknown
-    if config.loss == "squared":
-        loss = w * float(x_R @ all_RR @ x_R) + float((1 - 2 * p_n + (1 - w) * p_n**2).sum())
-    else:
-        loss = w * float(x_R @ all_R) + float((np.abs(1 - p_n) - w * p_n).sum())
-    return loss + config.ridge * float(x_R @ x_R)
-
-
-def gradient(x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, config: "Config") -> Doubles:
-    """Of the objective."""
-    p_n, w = near_nR @ x_R, config.unknown
-    if config.loss == "squared":
-        slope_R = 2 * w * all_RR @ x_R - 2 * (1 - (1 - w) * p_n) @ near_nR
-    else:
-        slope_R = w * all_R + np.where(p_n < 1, -(1 + w), np.where(p_n > 1, 1 - w, -w)) @ near_nR
-    return np.asarray(slope_R + 2 * config.ridge * x_R)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +32,60 @@ class Config:
     ridge: float
     loss: str
     features: int
+
+
+def objective(x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, config: Config) -> float:
+    """Terms of L that a row takes part in; `near_nR` are its neighbours' rows, `all_RR` the sum of h h^T, `all_R` that of h."""
+    return _objective(x_R, near_nR, all_RR, all_R, config.unknown, config.ridge, config.loss == "squared")
+
+
+def gradient(x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, config: Config) -> Doubles:
+    """Of the objective."""
+    return _gradient(x_R, near_nR, all_RR, all_R, config.unknown, config.ridge, config.loss == "squared")
+
+
+@compiled
+def _objective(
+    x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, w: float, ridge: float, squared: bool  # noqa: FBT001 - compiled
+) -> float:
+    p_n = near_nR @ x_R
+    if squared:
+        loss = w * (x_R @ (all_RR @ x_R)) + (1 - 2 * p_n + (1 - w) * p_n**2).sum()
+    else:
+        loss = w * (x_R @ all_R) + (np.abs(1 - p_n) - w * p_n).sum()
+    return float(loss + ridge * (x_R @ x_R))
+
+
+@compiled
+def _gradient(
+    x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, w: float, ridge: float, squared: bool  # noqa: FBT001 - compiled
+) -> Doubles:
+    p_n = near_nR @ x_R
+    if squared:
+        slope_R = 2 * w * (all_RR @ x_R) - (2 * (1 - (1 - w) * p_n)) @ near_nR
+    else:
+        slope_R = w * all_R + np.where(p_n < 1, -(1 + w), np.where(p_n > 1, 1 - w, -w)) @ near_nR
+    return slope_R + 2 * ridge * x_R
+
+
+@compiled
+def _descended(
+    x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, w: float, ridge: float, squared: bool  # noqa: FBT001 - compiled
+) -> tuple[Doubles, float]:
+    """The row after one projected gradient step, and its part of L."""
+    for feature in range(len(x_R)):
+        if not (near_nR[:, feature] > 0).any():
+            x_R[feature] = 0.0
+    value = _objective(x_R, near_nR, all_RR, all_R, w, ridge, squared)
+    slope_R = _gradient(x_R, near_nR, all_RR, all_R, w, ridge, squared)
+    rate = 1.0
+    for _ in range(_TRIES if slope_R @ slope_R >= _LEAST_GRADIENT else 0):
+        tried_R = np.minimum(np.maximum(x_R - rate * slope_R, 0.0), _MOST)
+        found = _objective(tried_R, near_nR, all_RR, all_R, w, ridge, squared)
+        if found <= value + _ARMIJO * (slope_R @ (tried_R - x_R)):
+            return tried_R, found
+        rate *= _SHRINK
+    return x_R, value
 
 
 @dataclass(slots=True)
@@ -67,7 +102,7 @@ class _Side:
 
     def put(self, row: int, x_R: Doubles) -> None:
         old_R = self.rows_NR[row]
-        self.all_RR += np.outer(x_R, x_R) - np.outer(old_R, old_R)
+        self.all_RR += x_R[:, None] * x_R - old_R[:, None] * old_R
         self.all_R += x_R - old_R
         self.rows_NR[row] = x_R
 
@@ -124,18 +159,11 @@ class DMF:
         own, other = (self.users, self.items) if is_user else (self.items, self.users)
         if not own.near[row]:
             return 0.0
-        near_nR, x_R = other.rows_NR[own.near[row]], own.rows_NR[row]
-        x_R = np.where((near_nR > 0).any(axis=0), x_R, 0.0)
-        value = objective(x_R, near_nR, other.all_RR, other.all_R, self.config)
-        slope_R = gradient(x_R, near_nR, other.all_RR, other.all_R, self.config)
-        rate = 1.0
-        for _ in range(_TRIES if slope_R @ slope_R >= _LEAST_GRADIENT else 0):
-            tried_R = np.clip(x_R - rate * slope_R, 0.0, _MOST)
-            found = objective(tried_R, near_nR, other.all_RR, other.all_R, self.config)
-            if found <= value + _ARMIJO * float(slope_R @ (tried_R - x_R)):
-                x_R, value = tried_R, found
-                break
-            rate *= _SHRINK
+        config = self.config
+        x_R, value = _descended(
+            own.rows_NR[row].copy(), other.rows_NR[own.near[row]], other.all_RR, other.all_R,
+            config.unknown, config.ridge, config.loss == "squared",
+        )  # fmt: skip
         own.put(row, x_R)
         return value
 

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -26,6 +27,7 @@ from streams.settings import Settings
 _RATES = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 _FACTORS = (16, 32, 64, 128)
 _WHOLE = "full"
+_WRITING_SHARE = 0.05  # of the time, at most, for results of what is there so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +52,16 @@ class Plan:
 
 
 def jobs_of(plan: Plan, networks: Sequence[str]) -> list[Job]:
-    """Every system on every seed, then the sweeps on the first seed."""
+    """Every system on every seed, then the sweeps on the first seed, the longest first, so that none is left alone at the end."""
     jobs = [Job(name, name, plan.inputs, plan.size, seed) for seed in range(plan.seeds) for name in plan.names]
-    if plan.sweeps and plan.reference in plan.names:
-        jobs += _sweeps(plan, networks)
-    if plan.sweeps and systems.ABLATED in plan.names:
-        rates = tuple((("online_rate", rate),) for rate in _RATES)
-        jobs.append(Job(f"{systems.ABLATED} by rate", systems.ABLATED, plan.inputs, plan.size, 0, variants=rates))
     if plan.sweeps and _WHOLE in plan.names:
         parts = tuple((("without", without),) for without in ((), *((part,) for part in NAMES)))
         jobs.append(Job(f"{_WHOLE} by part", _WHOLE, plan.inputs, plan.size, 0, variants=parts))
+    if plan.sweeps and systems.ABLATED in plan.names:
+        rates = tuple((("online_rate", rate),) for rate in _RATES)
+        jobs.append(Job(f"{systems.ABLATED} by rate", systems.ABLATED, plan.inputs, plan.size, 0, variants=rates))
+    if plan.sweeps and plan.reference in plan.names:
+        jobs += _sweeps(plan, networks)
     return jobs
 
 
@@ -92,7 +94,7 @@ class Comparison:
         return cls(path, out, plan, settings, cases)
 
     def run(self, processes: int, resume: bool, tell: Callable[[Job, Run, int], None]) -> None:  # noqa: FBT001 - named at its one call
-        """Run what is missing; `tell(job, run, left)` after each, once its file and the results are written."""
+        """Run what is missing; `tell(job, run, left)` after each, once its file is written; results now and then, and at the end."""
         jobs = jobs_of(self.plan, self.cases.networks)
         data = runs.hash_of(self.path)
         made_from = {one: runs.fingerprint(one, self.plan.protocol, data) for one in jobs}
@@ -101,16 +103,24 @@ class Comparison:
             if found is not None:
                 self.done[job.name, job.seed] = found
         left = [one for one in jobs if (one.name, one.seed) not in self.done]
+        write_after = 0.0
 
         def finished(job: Job, run: Run) -> None:
+            nonlocal write_after
             runs.save(run, made_from[job], self._file(job))
             self.done[job.name, job.seed] = run
             left.remove(job)
-            self.write(len(left))
+            started = time.monotonic()
+            if left and started >= write_after:
+                self.write(len(left))
+                ended = time.monotonic()
+                write_after = ended + (ended - started) / _WRITING_SHARE
             tell(job, run, len(left))
 
-        runs.run_all(list(left), self.path, {self.plan.inputs: self.cases}, self.settings, self.plan.protocol, processes, finished)
-        self.write(0)
+        try:
+            runs.run_all(list(left), self.path, {self.plan.inputs: self.cases}, self.settings, self.plan.protocol, processes, finished)
+        finally:
+            self.write(len(left))
 
     def _file(self, job: Job) -> Path:
         return self.out / "runs" / job.file
@@ -137,7 +147,7 @@ class Comparison:
         against = scores.against(by_name, self.plan.reference, self.plan.metric)
         models = {}
         for name, seeds in by_name.items():
-            done = [run for (own, _), run in sorted(self.done.items(), key=lambda one: one[0][1]) if own == name]
+            done = [self.done[key] for key in sorted(self.done) if key[0] == name]
             means = [{metric: float(np.nanmean(value_U)) for metric, value_U in one.items()} for one in seeds]
             whole = [scores.over_all(run, self.cases) for run in done]
             means = [{**one, **other} for one, other in zip(means, whole, strict=True)]

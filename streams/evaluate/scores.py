@@ -5,6 +5,7 @@ Legend: T interactions of the test part, U users, K length of a list, I items.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,7 @@ def means(run: Run, cases: Cases, cuts: Sequence[int]) -> dict[str, float]:
     return {name: float(np.nanmean(value_U)) for name, value_U in by_user(run, cases, cuts).items()}
 
 
+@cache  # results are written many times as runs come in
 def over_all(run: Run, cases: Cases) -> dict[str, float]:
     """Metrics of a run's lists: means over users of diversity, novelty and popularity rank; coverage of them all."""
     test, about = Test.of(cases), _about(cases)
@@ -98,6 +100,7 @@ class _About:
     after: list[set[int]]
 
 
+@cache
 def _about(cases: Cases) -> _About:
     counts_I, takers = np.zeros(len(cases.items), np.int64), set()
     before: list[set[int]] = [set() for _ in cases.users]

@@ -56,6 +56,14 @@ class Counting:
         self.counts.update(one.item for one in events)
 
 
+class Broken(Counting):
+    """Its fit fails."""
+
+    def fit(self, training: Training) -> None:
+        """Raise."""
+        raise RuntimeError(f"{training.items} items are too many")
+
+
 class Endless(Counting):
     """Its fit locks a file and never ends."""
 

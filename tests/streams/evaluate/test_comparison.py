@@ -37,6 +37,7 @@ from tests.integration.until import until
 from tests.streams.evaluate.small import HELD
 
 OWN = "tests.streams.evaluate.small:Counting"
+BROKEN = "tests.streams.evaluate.small:Broken"
 ENDLESS = "tests.streams.evaluate.small:Endless"
 HOUR = 3_600_000
 
@@ -139,6 +140,14 @@ def test_a_class_of_ones_own(data: Path, tmp_path: Path) -> None:
     result = _evaluate(data, tmp_path, "--models", "paper", "--model", OWN, "--no-sweeps")
     assert 0 == result.exit_code, result.output
     assert [OWN, "paper"] == sorted(json.loads((tmp_path / "metrics.json").read_text("utf-8"))["models"], key=str.lower, reverse=True)
+
+
+def test_an_error_leaves_the_results_of_what_was_done(data: Path, tmp_path: Path) -> None:
+    """When a system fails, metrics.json and the report have all that ended before it."""
+    with pytest.raises(RuntimeError, match="12 items are too many"):
+        _evaluate(data, tmp_path, "--models", "pop-1d,pop-7d,pop-30d", "--model", BROKEN, "--no-sweeps")
+    assert {"pop-1d", "pop-7d", "pop-30d"} == json.loads((tmp_path / "metrics.json").read_text("utf-8"))["models"].keys()
+    assert "1 runs are still missing" in (tmp_path / "report.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

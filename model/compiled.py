@@ -1,0 +1,14 @@
+"""Numba with the types kept: a compiled function keeps its signature for the type checker."""
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
+from numba import njit
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile on first call, cached on disk beside the source; strict IEEE arithmetic; other threads go on meanwhile."""
+    return cast(Callable[_P, _R], njit(cache=True, nogil=True)(function))
