@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.blend import neighbours, peers
 from model.blend.event import Block, Floats, Seen, Waited
 from model.blend.heads import RATES, Head
 from model.blend.history import History
@@ -22,12 +23,14 @@ from model.blend.posts import post_head, tensor
 from model.blend.tastes import Tastes, standard
 from model.blend.texts import Texts
 from model.blend.trail import Trail
-from model.blend.trend import AGE, Trend, lift
+from model.blend.trend import AGE, FLOOR, Trend, lift
 
 LIFT = 8.0  # log p + 8 is about 0 for a middling item, so that a head's weight does not move the level of all scores
 _LARGEST = 1e4  # a mean beyond it is no feature any more
 _AT_ONCE = 20_000_000  # numbers of one block of features
 _REMEMBERED = 2  # blocks
+_LIFTED: Mapping[str, Floats | np.float32] = {"neighbours": neighbours.FLOOR_F1, "peers": peers.FLOOR_F1, "texts": FLOOR}
+"parts whose features are made of statistics, and from what they are lifted"
 
 
 class Statistics:
@@ -127,9 +130,9 @@ class Statistics:
             self.tastes.features(one.user, ages[one.at], place["tastes"][0])
             self.neighbours.features(one.past, root_I, place["neighbours"])
             self.peers.features(one.user, one.past, one.at, place["peers"])
-            for name in ("neighbours", "peers", "texts"):
+            for name, floor in _LIFTED.items():
                 if name not in left_out:
-                    lift(place[name])
+                    lift(place[name], floor)
             for name in left_out:
                 place[name][:] = 0
             np.matmul(own_GI, ones_I, out=sums_G)

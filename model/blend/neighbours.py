@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.blend.kernels import add_links, strengthen, strengthen_from
+from model.blend.trend import FLOOR, HIGH_FLOOR
 from model.rows import with_room
 
 LAST, FOLLOWED = 50, 5
 KEPT = 256
-DECAYS = (0.95, 0.8, 0.5)
-FEATURES = len(DECAYS) + 1
+DECAYS = (0.95, 0.5)
+FLOOR_F1 = np.array([[FLOOR], [FLOOR], [HIGH_FLOOR], [FLOOR]])
+FEATURES = len(FLOOR_F1)
 _NONE = -1
 Floats = NDArray[np.float32]
 _WEIGHTS_DN = np.array([decay ** np.arange(LAST) for decay in DECAYS], np.float32)
@@ -93,13 +95,15 @@ class Neighbours:
         return np.asarray(np.sqrt(np.maximum(self.count_I, np.float32(1))), np.float32)
 
     def features(self, past: Sequence[int], root_I: Floats, out_FI: Floats) -> None:
-        """How near each item is to a past, by decay, and how often it followed the end of it."""
+        """How near each item is to a past, by decay, the last of them twice, and how often it followed the end of it."""
         recent_n = recent(past)
         if not len(recent_n):
             out_FI[:] = 0
             return
-        self.pairs.read(recent_n, _WEIGHTS_DN[:, : len(recent_n)] / root_I[recent_n], out_FI[:-1])
-        out_FI[:-1] /= root_I
+        near_DI = out_FI[: len(DECAYS)]
+        self.pairs.read(recent_n, _WEIGHTS_DN[:, : len(recent_n)] / root_I[recent_n], near_DI)
+        near_DI /= root_I
+        out_FI[len(DECAYS)] = near_DI[-1]
         last_n = recent_n[:FOLLOWED]
         self.next.read(last_n, np.asarray(_FOLLOWS_1N[:, : len(last_n)] / np.square(root_I[last_n]), np.float32), out_FI[-1:])
 

@@ -21,8 +21,8 @@ class Part:
 _PARTS = (
     Part("net", "net", (0.2, 0.3)),  # one for each rate
     Part("tastes", "trend", (0.0,)),
-    Part("neighbours", "neighbours", (0.1, 0.1, 0.1, 0.1)),  # item-kNN at three decays, Markov
-    Part("peers", "neighbours", (0.0, 0.0)),  # at any time, lately
+    Part("neighbours", "neighbours", (0.1, 0.1, 0.0, 0.1)),  # item-kNN at two decays, the nearest alone, Markov
+    Part("peers", "neighbours", (0.0, 0.0)),  # at any time, in these days
     Part("trail", "neighbours", (0.0, 0.0)),  # from the last items, from all of them
     Part("texts", "texts", (0.0,)),
     Part("posts", "posts", (0.0,)),

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from model.blend.kernels import add_taken, count_takers
 from model.blend.neighbours import recent
-from model.blend.trend import DAY_MS
+from model.blend.trend import DAY_MS, FLOOR, HIGH_FLOOR
 from model.rows import with_room
 
 ITEMS_KEPT, TAKERS_KEPT = 128, 256
 PEERS = 100
-FEATURES = 2
-_DECAY_A_MS = math.log(2) / (30 * DAY_MS)
+FLOOR_F1 = np.array([[FLOOR], [HIGH_FLOOR]])
+FEATURES = len(FLOOR_F1)
+HALF_LIFE_DAYS = 3.0
+_DECAY_A_MS = math.log(2) / (HALF_LIFE_DAYS * DAY_MS)
 _NONE = -1
 
 
@@ -67,7 +69,7 @@ class Peers:
         self.at_UN, self.count_U = with_room(self.at_UN, users), with_room(self.count_U, users)
 
     def features(self, user: int, past: Sequence[int], at: int, out_FI: NDArray[np.float32]) -> None:
-        """What his nearest peers took, each weighed by likeness, at any time and with a half-life of 30 days.
+        """What his nearest peers took, each weighed by likeness, at any time and with a half-life of three days.
 
         Likeness: shared items / root of the peer's count (his own count is the same for all). `user` -1 = without a row.
         """

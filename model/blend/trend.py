@@ -12,7 +12,8 @@ HALF_LIVES_EVENTS = np.array([20.0, 200.0, 2000.0])
 _COUNTED = len(HALF_LIVES_DAYS) + len(HALF_LIVES_EVENTS)
 AGE, _IDLE, _NEVER, _TOTAL = range(_COUNTED, _COUNTED + 4)
 FEATURES = _TOTAL + 1
-FLOOR = np.float32(0.1)
+FLOOR, HIGH_FLOOR = np.float32(0.1), np.float32(10)
+"what a share is lifted from; from the high one only what stands far out is told apart"
 YOUNG_DAYS = 7.0
 _TINY, _LARGEST = 1e-12, 1e12
 _KEPT_EVENT = 0.5 ** (1 / HALF_LIVES_EVENTS)
@@ -97,11 +98,11 @@ def _log_days(at: int, since_I: Doubles) -> Doubles:
     return np.asarray(np.log1p(np.fmax(days_I, 0, out=days_I)), np.float64)  # no number becomes 0
 
 
-def lift(value_FI: Floats) -> None:
-    """log(I s_i / sum s + .1) of each row of non-negative statistics, in their place."""
+def lift(value_FI: Floats, floor: Floats | np.float32 = FLOOR) -> None:
+    """log(I s_i / sum s + floor) of each row of non-negative statistics, in their place; `floor`: one, or one a row, (F, 1)."""
     totals_F1 = value_FI.sum(axis=-1, keepdims=True)
     value_FI *= value_FI.shape[-1] / np.maximum(totals_F1, _TINY)
-    value_FI += FLOOR
+    value_FI += floor
     np.log(value_FI, out=value_FI)
 
 

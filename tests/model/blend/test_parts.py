@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from model.blend.heads import Head
 from model.blend.neighbours import DECAYS, FEATURES, KEPT, LAST, Links, Neighbours
 from model.blend.tastes import Tastes, standard
-from model.blend.trend import DAY_MS, Trend, lift
+from model.blend.trend import DAY_MS, FLOOR, HIGH_FLOOR, Trend, lift
 from model.blend.weights import (
     AFTER_POSTS,
     AFTER_SILENCE,
@@ -148,6 +148,17 @@ def test_lifted_is_the_log_of_shares() -> None:
     assert 1 == len(set(_lifted([[0.0] * 4])[0].tolist()))
 
 
+def test_from_a_high_floor_only_what_stands_far_out_is_told_apart() -> None:
+    """log(I s / sum s + 10): what nobody counted and what is near the mean say almost the same, what is far beyond it does not."""
+    one_FI = np.tile(np.array([0.0] * 2 + [1.0] * 97 + [198.0], np.float32), (2, 1))
+    lift(one_FI, np.array([[FLOOR], [HIGH_FLOOR]]))
+    low_I, high_I = one_FI
+    share = 100 / (97 + 198)
+    assert pytest.approx([math.log(10), math.log(share + 10), math.log(198 * share + 10)], rel=1e-5) == high_I[[0, 2, 99]].tolist()
+    assert low_I[2] - low_I[0] > 10 * (high_I[2] - high_I[0])
+    assert high_I[99] - high_I[2] > 10 * (high_I[2] - high_I[0])
+
+
 def _lifted(values: list[list[float]]) -> NDArray[np.float32]:
     one_FI = np.array(values, np.float32)
     lift(one_FI)
@@ -177,6 +188,7 @@ def test_neighbours_equal_the_dense_counts() -> None:
         for row, (decay, counts) in enumerate(pairs.items()):
             near = sum(counts[other] * decay**apart / math.sqrt(count[other]) for apart, other in enumerate(newest_first))
             np.testing.assert_allclose(near / np.sqrt(np.maximum(count, 1)), features[row], rtol=1e-5)
+        np.testing.assert_array_equal(features[len(DECAYS) - 1], features[len(DECAYS)])
         after = sum(follows[other] / (apart + 1) / count[other] for apart, other in enumerate(past[:-6:-1]))
         np.testing.assert_allclose(after, features[-1], rtol=1e-5)
 

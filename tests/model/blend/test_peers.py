@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.blend.peers import FEATURES, ITEMS_KEPT, PEERS, TAKERS_KEPT, Peers
+from model.blend.peers import FEATURES, HALF_LIFE_DAYS, ITEMS_KEPT, PEERS, TAKERS_KEPT, Peers
 from model.blend.trend import DAY_MS
 
 
@@ -24,7 +24,7 @@ def test_features_equal_the_plain_sums() -> None:
         for other, theirs in taken.items():
             like = len(own.keys() & theirs.keys()) / math.sqrt(len(theirs)) if other != user and theirs else 0.0
             for item, at in theirs.items():
-                expected[:, item] += like, like * 0.5 ** ((now - at) / DAY_MS / 30)
+                expected[:, item] += like, like * 0.5 ** ((now - at) / DAY_MS / HALF_LIFE_DAYS)
         np.testing.assert_allclose(expected, _features(found, user, list(own), now, items), rtol=1e-6)
 
 
