@@ -36,7 +36,8 @@ class Weights:
 
     def of(self, context: int) -> Floats:
         """The weights that hold in a context, and what is added to them for young items, (2, F)."""
-        return np.asarray(self.weight_CW[SHARED] + self.weight_CW[context], np.float32).reshape(2, self.features)
+        weight_W = np.nan_to_num(self.weight_CW[SHARED] + self.weight_CW[context], nan=0.0, posinf=0.0, neginf=0.0)
+        return np.asarray(weight_W, np.float32).reshape(2, self.features)
 
     def learn(
         self, features: Sequence[Floats], young_I: NDArray[np.bool_], item: int, owned: Sequence[int], context: int, *,
@@ -69,9 +70,14 @@ class Weights:
         curvature_WW = self.curvature_CWW[row]
         curvature_WW *= KEPT
         curvature_WW += np.outer(gradient_W, gradient_W)
-        self.weight_CW[row] -= RATE * dposv(curvature_WW + self._ridge_WW, gradient_W)[1]  # symmetric and positive definite
+        _, step_W, unsolved = dposv(curvature_WW + self._ridge_WW, gradient_W)  # positive definite, but for what is no number
+        after_W = self.weight_CW[row] - RATE * step_W
+        if unsolved or not np.isfinite(after_W).all():
+            self._mend()
+        else:
+            self.weight_CW[row] = after_W
 
-    def mend(self) -> None:
+    def _mend(self) -> None:
         """What is no number starts again from nothing."""
         for one in (self.weight_CW, self.curvature_CWW):
             np.nan_to_num(one, copy=False, nan=0.0, posinf=0.0, neginf=0.0)

@@ -274,6 +274,20 @@ def test_weights_may_stand_still() -> None:
     assert [True, False] == older.of(AFTER_POSTS).any(axis=1).tolist()
 
 
+@pytest.mark.parametrize("name", ["weight_CW", "curvature_CWW"])
+def test_poisoned_weights_start_again(name: str) -> None:
+    """A weight or curvature that is no number says nothing, and is well after an interaction; what is well goes on."""
+    features = (np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32),)
+    weights = Weights((0.5, -0.2, 0.1))
+    getattr(weights, name)[SHARED, 1] = np.nan
+    assert np.isfinite(weights.of(AFTER_POSTS)).all()
+    for _ in range(2):
+        assert math.isfinite(weights.learn(features, YOUNG_I, 1, [], AFTER_POSTS))
+    assert np.isfinite(weights.weight_CW).all()
+    assert np.isfinite(weights.curvature_CWW).all()
+    assert {0.5, 0.0}.isdisjoint(weights.weight_CW[SHARED, :1])
+
+
 def test_a_feature_that_says_nothing_learns_nothing() -> None:
     """Where a feature is zero for all items its weights stay."""
     features = (np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32),)
