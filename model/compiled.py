@@ -11,4 +11,5 @@ _R = TypeVar("_R")
 
 def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile on first call, cached on disk beside the source; strict IEEE arithmetic; other threads go on meanwhile."""
-    return cast(Callable[_P, _R], njit(cache=True, nogil=True)(function))
+    # Divisions are numpy's: a test for zero before each would keep loops from being made of vector instructions.
+    return cast(Callable[_P, _R], njit(cache=True, nogil=True, error_model="numpy")(function))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from model.adam import Moments, clip_scale
-from model.blend.view import Softmax
+from model.blend.view import Teacher
 from model.network import SHARED, Given, Network
 from model.output import loss_and_slope
 from model.rows import with_rows
@@ -75,7 +75,7 @@ class SecondCell:
         """Note interactions (rows of users and items) of a time that is not over yet."""
         self._waiting.append((given, user_B, item_B))
 
-    def settle(self, teacher: Callable[[], Softmax]) -> None:
+    def settle(self, teacher: Callable[[], Teacher]) -> None:
         """The time is over: learn from what waited, by a softmax, which is asked for when it is needed."""
         waiting, self._waiting = self._waiting, []
         for given, user_B, item_B in waiting:
@@ -103,14 +103,14 @@ class SecondCell:
         self._user_N, self._item_N = with_rows(self._user_N, size), with_rows(self._item_N, size)
         self._user_N[place_B], self._item_N[place_B] = user_B, item_B
 
-    def _learn(self, teacher: Softmax) -> None:
+    def _learn(self, teacher: Teacher) -> None:
         self._keep()
         self._step(torch.arange(self._turn - EVERY, self._turn) % KEPT, teacher)
         draw = np.random.default_rng(self._turn)  # nothing but lessons decides
         for _ in range(REPLAYED):
             self._step(torch.from_numpy(draw.choice(len(self._item_N), EVERY, replace=False)), teacher)
 
-    def _step(self, place_B: Tensor, teacher: Softmax) -> None:
+    def _step(self, place_B: Tensor, teacher: Teacher) -> None:
         place_B = place_B[self._item_N[place_B] >= 0]
         if not len(place_B):
             return

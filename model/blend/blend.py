@@ -23,7 +23,7 @@ from model.blend.kernels import weigh
 from model.blend.parts import OWN, PLACES, START, TERM_F, TERMS
 from model.blend.posts import ByTopic
 from model.blend.state import read, write
-from model.blend.view import Softmax, View
+from model.blend.view import Teacher, View
 from model.blend.weights import Weights
 
 
@@ -116,13 +116,13 @@ class Blend:
             waited, self.waiting = self.waiting, []
             self.statistics.learn(waited)
 
-    def middle(self) -> Softmax:
+    def middle(self) -> Teacher:
         """The mean of the heads of the network, as they have learned up to now."""
         heads = self.statistics.heads
         for one in heads:
             one.add()
         W_EID, b_EI = torch.stack([one.W_IH for one in heads]), torch.stack([one.b_I for one in heads])
-        return Softmax(W_EID.mean(dim=0), b_EI.mean(dim=0), self.view)
+        return Teacher(W_EID.mean(dim=0), b_EI.mean(dim=0), self.view)
 
     # ---- state ----
 

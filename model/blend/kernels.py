@@ -1,20 +1,17 @@
 """Loops over sparse statistics, compiled: numpy would make arrays of every pair on the way to a sum.
 
-Strict IEEE arithmetic in the order written, so results do not depend on the machine. Compiled at the first call, cached on disk.
+Strict IEEE arithmetic in the order written, so results do not depend on the machine.
 
 Legend: I items, U users, n past items of a user, N and T kept of a row, D decays, P peers, F features, T terms.
 """
 
 import math
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+from model.compiled import compiled
+
 Rows = NDArray[np.int32]
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -22,12 +19,7 @@ Numbers = NDArray[np.floating]
 Flags = NDArray[np.bool_]
 
 
-def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    # Divisions as numpy has them: a test for zero before each would keep loops from being made of vector instructions.
-    return cast(Callable[_P, _R], njit(cache=True, error_model="numpy")(function))
-
-
-@_compiled
+@compiled
 def add_links(from_n: Longs, item_IN: Rows, weight_IDN: Floats, weight_Dn: Floats, out_DI: Floats) -> None:
     """Add the links of some items, each times its weight; links to row -1 are none."""
     for place in range(len(from_n)):
@@ -39,7 +31,7 @@ def add_links(from_n: Longs, item_IN: Rows, weight_IDN: Floats, weight_Dn: Float
                     out_DI[decay, item] += weight_IDN[row, decay, link] * weight_Dn[decay, place]
 
 
-@_compiled
+@compiled
 def strengthen(from_n: Longs, to: int, weight_Dn: Floats, item_IN: Rows, weight_IDN: Floats) -> None:
     """Add to the links from some items to one; a new link takes the place of the weakest by the first decay."""
     for place in range(len(from_n)):
@@ -57,7 +49,7 @@ def strengthen(from_n: Longs, to: int, weight_Dn: Floats, item_IN: Rows, weight_
             weight_IDN[row, decay, link] += weight_Dn[decay, place]
 
 
-@_compiled
+@compiled
 def strengthen_from(row: int, to_n: Longs, weight_Dn: Floats, item_IN: Rows, weight_IDN: Floats) -> None:
     """Add to the links from one item to distinct others; new ones take the places of the weakest, none that of another of them."""
     new_n = np.ones(len(to_n), np.bool_)
@@ -81,7 +73,7 @@ def strengthen_from(row: int, to_n: Longs, weight_Dn: Floats, item_IN: Rows, wei
             taken += 1
 
 
-@_compiled
+@compiled
 def weigh(feature_FI: Floats, young_I: Flags, weight_2F: Floats, term_F: Longs, out_TI: Floats) -> None:
     """Add features to their terms, each times its weight, which is another one where an item is young."""
     for feature in range(len(feature_FI)):
@@ -91,7 +83,7 @@ def weigh(feature_FI: Floats, young_I: Flags, weight_2F: Floats, term_F: Longs, 
             out_TI[term, item] += (of_young if young_I[item] else of_all) * feature_FI[feature, item]
 
 
-@_compiled
+@compiled
 def to_step(share_I: Numbers, item: int, factor_4: Numbers, G_I: Numbers) -> None:
     """AdaGrad's step in place of exp(logits): `factor_4` is what makes shares of them, 1 + |h|^2, the rate, and the least g."""
     to_share, growth, rate, least = factor_4
@@ -108,7 +100,7 @@ def to_step(share_I: Numbers, item: int, factor_4: Numbers, G_I: Numbers) -> Non
     share_I[item] = rate * of_item / np.sqrt(G_I[item])
 
 
-@_compiled
+@compiled
 def count_takers(from_n: Longs, user_IT: Rows, shared_U: Longs, taker_P: Longs) -> int:
     """Count how many of some items each user has taken, from zero; those who took any come into `taker_P`, and their number back."""
     takers = 0
@@ -122,7 +114,7 @@ def count_takers(from_n: Longs, user_IT: Rows, shared_U: Longs, taker_P: Longs) 
     return takers
 
 
-@_compiled
+@compiled
 def add_taken(peer_P: Longs, like_P: Floats, item_UN: Rows, at_UN: Longs, at: int, decay_a_ms: float, out_2I: Floats) -> None:
     """Add what peers took, each weighed by likeness: at any time, and halved with age."""
     for place in range(len(peer_P)):

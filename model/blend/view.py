@@ -40,7 +40,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Softmax:
+class Teacher:
     """A softmax over the items, that a cell may learn by."""
 
     W_ID: Tensor

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from model import Recommender
-from model.blend.view import Softmax, View
+from model.blend.view import Teacher, View
 from model.network import SHARED, Given
 from model.second import EVERY, RATE, REPLAYED, SecondCell
 from tests.model.blend.test_blend import FULL, Live, full
@@ -122,9 +122,9 @@ def _second(one: Recommender) -> SecondCell:
     return one.second
 
 
-def _teacher(one: Recommender) -> Softmax:
+def _teacher(one: Recommender) -> Teacher:
     W_r, b_r = one.network.W_r.detach().clone(), one.network.b_r.detach().clone()
-    return Softmax(W_r, b_r, View.of(W_r))
+    return Teacher(W_r, b_r, View.of(W_r))
 
 
 def _moved(one: Recommender) -> set[str]:

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from model.blend.view import DIRECTIONS, Softmax, View
+from model.blend.view import DIRECTIONS, Teacher, View
 
 
 def _random(*size: int) -> torch.Tensor:
@@ -29,6 +29,6 @@ def test_a_softmax_on_a_view_has_the_slope_of_its_logits() -> None:
     """The slope by h is that of autograd through the logits."""
     W_IH, h_BH, slope_BI = _random(9, 2 * DIRECTIONS), _random(3, 2 * DIRECTIONS).requires_grad_(), _random(3, 9)
     view = View.of(W_IH)
-    softmax = Softmax(view.seen(W_IH), _random(9), view)
+    softmax = Teacher(view.seen(W_IH), _random(9), view)
     (expected_BH,) = torch.autograd.grad(softmax.logits(h_BH), h_BH, slope_BI)
     np.testing.assert_allclose(expected_BH, softmax.slope(slope_BI), atol=1e-12)
