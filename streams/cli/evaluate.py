@@ -68,8 +68,9 @@ def command(
     Example: crossnet evaluate ../data/congress-mini --out results/mini
     """
     from streams.evaluate import systems
-    from streams.evaluate.comparison import Comparison, Plan
+    from streams.evaluate.comparison import Comparison
     from streams.evaluate.inputs import Filters, Inputs
+    from streams.evaluate.plan import Plan
     from streams.evaluate.protocol import Protocol
     from streams.evaluate.runs import Job, Run
     from streams.evaluate.scores import means

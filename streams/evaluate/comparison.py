@@ -7,72 +7,23 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model.blend.parts import NAMES
 from streams.evaluate import figures, runs, scores, systems
 from streams.evaluate.cases import TEST_PART, TRAIN_PART, VALIDATION_PART, Cases
 from streams.evaluate.charts import Chart
-from streams.evaluate.inputs import NO_POSTS, SWAPPED, WITHOUT, Inputs, read
-from streams.evaluate.protocol import Protocol
+from streams.evaluate.inputs import read
+from streams.evaluate.plan import FACTORS, WHOLE, Plan, jobs_of
 from streams.evaluate.report import page
 from streams.evaluate.runs import Job, Run
 from streams.folder import Folder
 from streams.settings import Settings
 
-_RATES = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-_FACTORS = (16, 32, 64, 128)
-_WHOLE = "full"
 _WRITING_SHARE = 0.05  # of the time, at most, for results of what is there so far
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to compare, and how."""
-
-    names: tuple[str, ...]
-    seeds: int
-    cuts: tuple[int, ...]
-    inputs: Inputs
-    size: systems.Size
-    protocol: Protocol
-    sweeps: bool
-    "also vary k, the online rate, the posts and the parts"
-    reference: str
-    "the system that the others are compared with"
-
-    @property
-    def metric(self) -> str:
-        """What they are compared by."""
-        return f"ndcg@{self.cuts[-1]}"
-
-
-def jobs_of(plan: Plan, networks: Sequence[str]) -> list[Job]:
-    """Every system on every seed, then the sweeps on the first seed, the longest first, so that none is left alone at the end."""
-    jobs = [Job(name, name, plan.inputs, plan.size, seed) for seed in range(plan.seeds) for name in plan.names]
-    if plan.sweeps and _WHOLE in plan.names:
-        parts = tuple((("without", without),) for without in ((), *((part,) for part in NAMES)))
-        jobs.append(Job(f"{_WHOLE} by part", _WHOLE, plan.inputs, plan.size, 0, variants=parts))
-    if plan.sweeps and systems.ABLATED in plan.names:
-        rates = tuple((("online_rate", rate),) for rate in _RATES)
-        jobs.append(Job(f"{systems.ABLATED} by rate", systems.ABLATED, plan.inputs, plan.size, 0, variants=rates))
-    if plan.sweeps and plan.reference in plan.names:
-        jobs += _sweeps(plan, networks)
-    return jobs
-
-
-def _sweeps(plan: Plan, networks: Sequence[str]) -> list[Job]:
-    name = plan.reference
-    first = Job(name, name, plan.inputs, plan.size, 0)
-    jobs = [replace(first, name=f"{name} k={k}", size=replace(plan.size, factors=k)) for k in _FACTORS if k != plan.size.factors]
-    if networks:
-        altered = [NO_POSTS, SWAPPED, *(WITHOUT + one for one in networks if len(networks) > 1)]
-        jobs += [replace(first, name=f"{name}, posts: {posts}", inputs=replace(plan.inputs, posts=posts)) for posts in altered]
-    return jobs
 
 
 @dataclass(slots=True)
@@ -213,7 +164,7 @@ class Comparison:
 
     def _by_factors(self, first: Mapping[str, Run]) -> Chart | None:
         name, sizes = self.plan.reference, {}
-        for k in sorted({*_FACTORS, self.plan.size.factors}):
+        for k in sorted({*FACTORS, self.plan.size.factors}):
             run = first.get(name if k == self.plan.size.factors else f"{name} k={k}")
             if run is not None:
                 sizes[k] = scores.means(run, self.cases, self.plan.cuts)
@@ -234,7 +185,7 @@ class Comparison:
         )  # fmt: skip
 
     def _by_part(self, first: Mapping[str, Run]) -> Chart | None:
-        run = first.get(f"{_WHOLE} by part")
+        run = first.get(f"{WHOLE} by part")
         if run is None:
             return None
         lines = {part: [float(one[part]) for one in run.tried] for part in ("validation", "test")}

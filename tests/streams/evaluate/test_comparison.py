@@ -25,8 +25,8 @@ from streams.cli.evaluate import command
 from streams.errors import DataError, SettingsError
 from streams.evaluate import runs, systems
 from streams.evaluate.cases import TEST_PART
-from streams.evaluate.comparison import Plan, jobs_of
 from streams.evaluate.inputs import NO_POSTS, SWAPPED, WITHOUT, Filters, Inputs, altered, read
+from streams.evaluate.plan import Plan, jobs_of
 from streams.evaluate.protocol import Outcome, Protocol
 from streams.evaluate.systems import Size
 from streams.folder import Folder, split
