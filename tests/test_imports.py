@@ -36,4 +36,4 @@ def test_each_library_has_its_owners() -> None:
         assert owners >= {file for file, name in _imports() if name == library}
     for file in (file for file, name in _imports() if name == "torch"):
         assert file.startswith(("model/", "streams/cli/", "streams/bench/"))
-    assert {"topics_svc/compiled.py", "model/blend/kernels.py"} == {file for file, name in _imports() if name == "numba"}
+    assert {"topics_svc/compiled.py", "model/compiled.py"} == {file for file, name in _imports() if name == "numba"}
