@@ -20,6 +20,8 @@ from model.contract import Event, Query, Training
 from model.errors import ModelError
 
 Doubles = NDArray[np.float64]
+Terms = tuple[float, float, bool]
+"weight of the unknown, ridge, whether the loss is squared"
 _SHRINK, _ARMIJO, _TRIES, _MOST, _LEAST_GRADIENT, _ENOUGH = 0.3, 0.3, 10, 1000.0, 1e-4, 1e-4
 _FEATURES_AT_FIRST = 10
 
@@ -33,21 +35,16 @@ class Config:
     loss: str
     features: int
 
-
-def objective(x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, config: Config) -> float:
-    """Terms of L that a row takes part in; `near_nR` are its neighbours' rows, `all_RR` the sum of h h^T, `all_R` that of h."""
-    return _objective(x_R, near_nR, all_RR, all_R, config.unknown, config.ridge, config.loss == "squared")
-
-
-def gradient(x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, config: Config) -> Doubles:
-    """Of the objective."""
-    return _gradient(x_R, near_nR, all_RR, all_R, config.unknown, config.ridge, config.loss == "squared")
+    @property
+    def terms(self) -> Terms:
+        """What the objective reads of it, for compiled functions."""
+        return self.unknown, self.ridge, self.loss == "squared"
 
 
 @compiled
-def _objective(
-    x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, w: float, ridge: float, squared: bool  # noqa: FBT001 - compiled
-) -> float:
+def objective(x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, terms: Terms) -> float:
+    """Terms of L that a row takes part in; `near_nR` are its neighbours' rows, `all_RR` the sum of h h^T, `all_R` that of h."""
+    w, ridge, squared = terms
     p_n = near_nR @ x_R
     if squared:
         loss = w * (x_R @ (all_RR @ x_R)) + (1 - 2 * p_n + (1 - w) * p_n**2).sum()
@@ -57,9 +54,9 @@ def _objective(
 
 
 @compiled
-def _gradient(
-    x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, w: float, ridge: float, squared: bool  # noqa: FBT001 - compiled
-) -> Doubles:
+def gradient(x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, terms: Terms) -> Doubles:
+    """Of the objective."""
+    w, ridge, squared = terms
     p_n = near_nR @ x_R
     if squared:
         slope_R = 2 * w * (all_RR @ x_R) - (2 * (1 - (1 - w) * p_n)) @ near_nR
@@ -69,19 +66,17 @@ def _gradient(
 
 
 @compiled
-def _descended(
-    x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, w: float, ridge: float, squared: bool  # noqa: FBT001 - compiled
-) -> tuple[Doubles, float]:
+def _descended(x_R: Doubles, near_nR: Doubles, all_RR: Doubles, all_R: Doubles, terms: Terms) -> tuple[Doubles, float]:
     """The row after one projected gradient step, and its part of L."""
     for feature in range(len(x_R)):
         if not (near_nR[:, feature] > 0).any():
             x_R[feature] = 0.0
-    value = _objective(x_R, near_nR, all_RR, all_R, w, ridge, squared)
-    slope_R = _gradient(x_R, near_nR, all_RR, all_R, w, ridge, squared)
+    value = objective(x_R, near_nR, all_RR, all_R, terms)
+    slope_R = gradient(x_R, near_nR, all_RR, all_R, terms)
     rate = 1.0
     for _ in range(_TRIES if slope_R @ slope_R >= _LEAST_GRADIENT else 0):
         tried_R = np.minimum(np.maximum(x_R - rate * slope_R, 0.0), _MOST)
-        found = _objective(tried_R, near_nR, all_RR, all_R, w, ridge, squared)
+        found = objective(tried_R, near_nR, all_RR, all_R, terms)
         if found <= value + _ARMIJO * (slope_R @ (tried_R - x_R)):
             return tried_R, found
         rate *= _SHRINK
@@ -159,11 +154,8 @@ class DMF:
         own, other = (self.users, self.items) if is_user else (self.items, self.users)
         if not own.near[row]:
             return 0.0
-        config = self.config
-        x_R, value = _descended(
-            own.rows_NR[row].copy(), other.rows_NR[own.near[row]], other.all_RR, other.all_R,
-            config.unknown, config.ridge, config.loss == "squared",
-        )  # fmt: skip
+        near_nR = other.rows_NR[own.near[row]]
+        x_R, value = _descended(own.rows_NR[row].copy(), near_nR, other.all_RR, other.all_R, self.config.terms)
         own.put(row, x_R)
         return value
 

@@ -29,7 +29,7 @@ def test_objective_and_gradient(loss: str, w: float, ridge: float) -> None:
     config = Config(w, ridge, loss, 4)
     sums = rows_NR[taken], rows_NR.T @ rows_NR, rows_NR.sum(axis=0)
     rows = rows_NR.tolist()
-    assert _plain(x_R.tolist(), rows, set(taken), loss, w, ridge) == pytest.approx(objective(x_R, *sums, config), abs=1e-10)
+    assert _plain(x_R.tolist(), rows, set(taken), loss, w, ridge) == pytest.approx(objective(x_R, *sums, config.terms), abs=1e-10)
     slopes = []
     for place in range(4):
         up, down = x_R.copy(), x_R.copy()
@@ -37,7 +37,7 @@ def test_objective_and_gradient(loss: str, w: float, ridge: float) -> None:
         down[place] -= 1e-6
         pair = [_plain(one.tolist(), rows, set(taken), loss, w, ridge) for one in (up, down)]
         slopes.append((pair[0] - pair[1]) / 2e-6)
-    assert slopes == pytest.approx(gradient(x_R, *sums, config).tolist(), abs=1e-6)
+    assert slopes == pytest.approx(gradient(x_R, *sums, config.terms).tolist(), abs=1e-6)
 
 
 def test_sums_are_kept() -> None:
