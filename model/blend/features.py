@@ -126,15 +126,18 @@ class Statistics:
         left_out, ones_I = self.without & PLACES.keys() - {"trend"}, np.ones(self.rows, np.float32)
         root_I, ages = self.neighbours.roots(), {at: standard(-trend_HI[AGE]) for at, trend_HI in trends.items()}
         for one, own_GI, sums_G in zip(seen, own_BGI, sums_BG, strict=True):
-            place = {name: own_GI[where] for name, where in PLACES.items()}
-            self.tastes.features(one.user, ages[one.at], place["tastes"][0])
-            self.neighbours.features(one.past, root_I, place["neighbours"])
-            self.peers.features(one.user, one.past, one.at, place["peers"])
+            place = {name: own_GI[where] for name, where in PLACES.items() if name not in self.without}
+            if "tastes" in place:
+                self.tastes.features(one.user, ages[one.at], place["tastes"][0])
+            if "neighbours" in place:
+                self.neighbours.features(one.past, root_I, place["neighbours"])
+            if "peers" in place:
+                self.peers.features(one.user, one.past, one.at, place["peers"])
             for name, floor in _LIFTED.items():
-                if name not in left_out:
+                if name in place:
                     lift(place[name], floor)
             for name in left_out:
-                place[name][:] = 0
+                own_GI[PLACES[name]] = 0
             np.matmul(own_GI, ones_I, out=sums_G)
 
     def _trends(self, times: Collection[int]) -> dict[int, Floats]:

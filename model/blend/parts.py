@@ -31,8 +31,7 @@ _PARTS = (
 LEARNED = ("second", "contexts", "young", "learning")  # parts without features of their own
 NAMES = (*(one.name for one in _PARTS), *LEARNED)
 START = tuple(weight for one in _PARTS for weight in one.start)
-FEATURES = len(START)
-OWN = FEATURES - len(_PARTS[-1].start)
+OWN = len(START) - len(_PARTS[-1].start)
 "features of each event's own, which come first; the trend is that of a time"
 
 
