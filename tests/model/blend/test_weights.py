@@ -1,0 +1,113 @@
+"""Weights of the features, against their formula written out."""
+
+import math
+
+import numpy as np
+import pytest
+
+from model.blend.weights import (
+    AFTER_POSTS,
+    AFTER_SILENCE,
+    CONTEXTS,
+    RATE,
+    RIDGE,
+    SHARED,
+    SIMULTANEOUS,
+    WITHIN_AN_HOUR,
+    Doubles,
+    Weights,
+    context_of,
+)
+from model.blend.weights import (
+    KEPT as KEPT_SHARE,
+)
+
+
+def test_weights_take_newton_steps() -> None:
+    """The gradient is that of the log-likelihood among items not owned, by differences; shared row and context step alike."""
+    random = np.random.default_rng(2)
+    feature_FI, owned = random.standard_normal((3, 5)).astype(np.float32), [4, 1]
+    features = feature_FI[:1], feature_FI[1:]
+    weights, plain = Weights((0.5, -0.2, 0.1)), Plain((0.5, -0.2, 0.1))
+
+    def loss(weight_W: Doubles) -> float:
+        score = [float((weight_W[:3] + YOUNG_I[item] * weight_W[3:]) @ feature_FI[:, item]) for item in range(4)]
+        return math.log(sum(math.exp(one) for one in score)) - score[1]
+
+    for context in (AFTER_POSTS, AFTER_POSTS, AFTER_SILENCE):
+        start_W = plain.weight_W + plain.offset_CW[context]
+        slope_W = np.array([(loss(start_W + 1e-5 * one) - loss(start_W - 1e-5 * one)) / 2e-5 for one in np.eye(6)])
+        assert pytest.approx(loss(start_W), abs=1e-5) == weights.learn(features, YOUNG_I, 1, owned, context)
+        plain.step(slope_W, context)
+        np.testing.assert_allclose(plain.weight_W + plain.offset_CW[context], weights.of(context).ravel(), atol=1e-5)
+    np.testing.assert_allclose(plain.weight_W, weights.of(SIMULTANEOUS).ravel(), atol=1e-5)
+
+
+YOUNG_I = np.array([False, True, True, False, False])
+
+
+class Plain:
+    """A <- lambda A + g g^T; w <- w - eta (A + epsilon)^-1 g, for the shared weights and those of a context."""
+
+    def __init__(self, start_F: tuple[float, ...]) -> None:
+        self.weight_W: Doubles = np.array([*start_F, 0, 0, 0])
+        self.offset_CW = np.zeros((CONTEXTS, 6))
+        self.curvatures = {row: np.zeros((6, 6)) for row in range(CONTEXTS)}
+
+    def step(self, slope_W: Doubles, context: int) -> None:
+        """One."""
+        for row, weight_W in ((SHARED, self.weight_W), (context, self.offset_CW[context])):
+            self.curvatures[row] = KEPT_SHARE * self.curvatures[row] + np.outer(slope_W, slope_W)
+            weight_W -= RATE * np.linalg.inv(self.curvatures[row] + RIDGE * np.eye(6)) @ slope_W
+
+
+def test_weights_may_stand_still() -> None:
+    """An interaction beyond somebody's influence has a loss and teaches nothing; no offsets for what is left out."""
+    features = (np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32),)
+    weights = Weights((0.5, -0.2, 0.1))
+    first = weights.learn(features, YOUNG_I, 1, [], AFTER_POSTS, teaches=False)
+    assert first == weights.learn(features, YOUNG_I, 1, [], AFTER_POSTS)
+    assert first > weights.learn(features, YOUNG_I, 1, [], AFTER_POSTS, teaches=False)
+    weights.contexts = False
+    for _ in range(3):
+        weights.learn(features, YOUNG_I, 1, [], SIMULTANEOUS)
+    assert weights.weight_CW[SHARED].tolist() == pytest.approx(weights.of(SIMULTANEOUS).ravel().tolist())
+    older = Weights((0.5, -0.2, 0.1))
+    older.young = False
+    older.learn(features, YOUNG_I, 1, [], AFTER_POSTS)
+    assert [True, False] == older.of(AFTER_POSTS).any(axis=1).tolist()
+
+
+@pytest.mark.parametrize("name", ["weight_CW", "curvature_CWW"])
+def test_poisoned_weights_start_again(name: str) -> None:
+    """A weight or curvature that is no number says nothing, and is well after an interaction; what is well goes on."""
+    features = (np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32),)
+    weights = Weights((0.5, -0.2, 0.1))
+    getattr(weights, name)[SHARED, 1] = np.nan
+    assert np.isfinite(weights.of(AFTER_POSTS)).all()
+    for _ in range(2):
+        assert math.isfinite(weights.learn(features, YOUNG_I, 1, [], AFTER_POSTS))
+    assert np.isfinite(weights.weight_CW).all()
+    assert np.isfinite(weights.curvature_CWW).all()
+    assert {0.5, 0.0}.isdisjoint(weights.weight_CW[SHARED, :1])
+
+
+def test_a_feature_that_says_nothing_learns_nothing() -> None:
+    """Where a feature is zero for all items its weights stay."""
+    features = (np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32),)
+    features[0][1] = 0
+    weights = Weights((0.5, -0.2, 0.1))
+    for item in range(5):
+        weights.learn(features, YOUNG_I, item, [], AFTER_POSTS)
+    assert [pytest.approx(-0.2), 0] == weights.of(AFTER_POSTS)[:, 1].tolist()
+    assert 0.5 != weights.of(AFTER_POSTS)[0, 0]
+
+
+def test_contexts() -> None:
+    """No gap; less than an hour; longer, with posts and without; a first interaction has no gap."""
+    hour_g = 0.9
+    assert SIMULTANEOUS == context_of(1.0, first=False, posts=True, hour_g=hour_g)
+    assert WITHIN_AN_HOUR == context_of(0.95, first=False, posts=True, hour_g=hour_g)
+    assert AFTER_POSTS == context_of(0.5, first=False, posts=True, hour_g=hour_g)
+    assert AFTER_SILENCE == context_of(0.5, first=False, posts=False, hour_g=hour_g)
+    assert AFTER_SILENCE == context_of(0.0, first=True, posts=False, hour_g=hour_g)
