@@ -65,7 +65,8 @@ def fit(
     `patience` epochs without a better one. The same arguments give the same weights on one machine. ModelError without steps.
     `resume`: a file that keeps the fit after every epoch; where it is there, the fit goes on from it, to the result of an undisturbed
     one, and it is removed at the end. CheckpointError where it is of another fit.
-    `precision` of the products with the output layer, which are most of the work: float32, bfloat16, or auto (`precision_of`).
+    `precision` of the products with the weights, which are most of the work: float32, bfloat16, or auto (`precision_of`); in bfloat16
+    the model does not depend on the number of threads, either.
     `catalogue`: all items there are. In preset `paper` they have a row from the start, as many as `items_cap` allows (default 28).
     """
     precision = precision_of(precision, config, device)

@@ -113,9 +113,13 @@ class Network(nn.Module):
         there_B1 = (previous_B >= 0).unsqueeze(-1)
         return e_Bk, self.E_item[previous_B.clamp(min=0)] * there_B1
 
-    def project(self, v_Bk: Tensor) -> Tensor:
-        """What the pooled input adds to all six gates, with the biases: (B, 6H). Needs no state, so a sequence does it at once."""
-        return v_Bk @ self.W.T + self.b
+    def project(self, v_Bk: Tensor, precision: torch.dtype | None = None) -> Tensor:
+        """What the pooled input adds to all six gates, with the biases: (B, 6H). Needs no state, so a sequence does it at once.
+
+        `precision` of the product and of the result, None = that of the weights.
+        """
+        v_Bk, W, b = (one.to(precision or self.dtype) for one in (v_Bk, self.W, self.b))
+        return v_Bk @ W.T + b
 
     def cell(self, z_B6H: Tensor, g_B1: Tensor, h_BH: Tensor, C_BH: Tensor, h_A_BH: Tensor) -> tuple[Tensor, Tensor]:
         """H and C after a step (eq. 3, 5-7), from the projected input, g (float64), and h, C and h_A before it."""

@@ -9,9 +9,7 @@ Legend: N steps with a target, I items, P of them in a part, H hidden, A = H and
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from threading import Barrier
 from typing import TypeVar
 
 import numpy as np
@@ -21,6 +19,7 @@ from torch import Tensor
 
 from model.network import Network
 from model.softmax_kernels import Codes, Floats, add_exponentials, to_slopes
+from model.threads import pool_of
 
 _R = TypeVar("_R")
 _PART = 1_024  # items of a part: logits of a thousand steps are 2 MiB, which a core keeps near
@@ -58,7 +57,7 @@ class Softmax:
         self._size = max(_TILE, _LOGITS // max(1, items))
         self._logits = torch.empty(0, dtype=torch.bfloat16)
         self._parts = [slice(first, min(first + _PART, items)) for first in range(0, items, _PART)]
-        self._pool = _threads(min(torch.get_num_threads(), len(self._parts)))
+        self._pool = pool_of(min(torch.get_num_threads(), len(self._parts)))
 
     def backward(self, h_NH: Tensor, item_N: Tensor, targets: int) -> tuple[float, Tensor]:
         """Sum of the losses, and the gradient of sum / targets in h, (N, H). Adds those of W_r and b_r."""
@@ -120,19 +119,3 @@ class Softmax:
                 whole[part] = one
             else:
                 grad[part] += one
-
-
-def _threads(count: int) -> ThreadPoolExecutor | None:
-    """Threads in which torch has one thread; None for one."""
-    if count < 2:
-        return None
-    everybody, own = Barrier(count), torch.get_num_threads()
-    pool = ThreadPoolExecutor(count, "softmax", _alone)
-    wait([pool.submit(everybody.wait) for _ in range(count)])
-    torch.set_num_threads(own)  # what threads begin with that are yet to come
-    return pool
-
-
-def _alone() -> None:
-    torch.get_num_threads()  # a thread takes the common number when it first asks, and would do so after it has one of its own
-    torch.set_num_threads(1)

@@ -4,6 +4,7 @@ Legend: B users of a batch, H hidden, N steps with a target, n of them at once, 
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -15,6 +16,7 @@ from model.network import Network
 from model.output import loss_and_slope
 from model.sequences import Sequences, Window
 from model.softmax import Softmax
+from model.threads import alone
 from model.unroll import start, unroll
 
 CHUNK = 256  # rows of logits at once: 14 MB at the paper's 13,829 items, near enough to the cache to be three times faster than 1,024
@@ -59,7 +61,8 @@ class Trainer:
     def epoch(self, batches: Sequence[Sequences]) -> float:
         """One pass in random order; the mean loss over its steps."""
         order = torch.randperm(len(batches), generator=self.order).tolist()
-        total = sum(self._step(batches[place]) for place in order)
+        with alone() if self._softmax else nullcontext():  # steps of the recurrence are small; the output layer has threads of its own
+            total = sum(self._step(batches[place]) for place in order)
         return total / sum(one.targets for one in batches)
 
     def _step(self, batch: Sequences) -> float:
@@ -68,7 +71,7 @@ class Trainer:
         state = start(network.E_user[batch.user_B], network.config.hidden)
         total = 0.0
         for window in batch.windows:
-            h_NH, state = unroll(network, window, network.E_user[batch.user_B], state, self._drop)
+            h_NH, state = unroll(network, window, network.E_user[batch.user_B], state, self._drop, self._precision)
             total += self._backward(window, self._drop(h_NH[window.target_N]), batch.targets)
         torch.nn.utils.clip_grad_norm_(network.parameters(), network.config.clip_norm)
         self.adam.step()

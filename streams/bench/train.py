@@ -19,7 +19,7 @@ _Sequences = dict[str, list[tuple[Step, str]]]
 
 
 def run(scale: float = 1.0, seed: int = 0) -> dict[str, object]:
-    """Two epochs plainly and in each precision of the output layer, the second one timed; `scale` takes fewer users.
+    """Two epochs plainly and in each precision, the second one timed; `scale` takes fewer users.
 
     Processor time beside the wall clock's, for a machine that does other work; give torch one thread then, as its others wait busily.
     """

@@ -60,7 +60,7 @@ def topics(*, as_json: bool) -> None:
 @command.command()
 @json_option
 def train(*, as_json: bool) -> None:
-    """Measure one offline epoch at paper size, in both precisions of the output layer, against one written plainly.
+    """Measure one offline epoch at paper size, in both precisions, against one written plainly.
 
     Example: crossnet bench train --json
     """

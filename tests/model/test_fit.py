@@ -145,6 +145,21 @@ def test_fit_is_deterministic() -> None:
     assert hashes[0] == hashes[1] != hashes[2]
 
 
+def test_threads_change_nothing_in_bfloat16() -> None:
+    """The model is the same to the last bit with one thread and with three; gradients are clipped, so their norm is, too."""
+    hashes, before = [], torch.get_num_threads()
+    catalogue = [f"never-{number}" for number in range(2_000)]
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            config = replace(_FIT, hidden=128, clip_norm=0.01)
+            hashes.append(fit(_data()[0], {}, config, epochs=2, batch=8, precision="bfloat16", catalogue=catalogue).state_hash())
+            assert threads == torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+    assert hashes[0] == hashes[1]
+
+
 def test_the_best_epoch_is_kept_and_patience_ends() -> None:
     """Training stops `patience` epochs after the best one, whose weights and moments are given."""
     training, validation = _data()

@@ -19,7 +19,7 @@ Loss = Callable[[Tensor], Tensor]
 @dataclass(frozen=True)
 class _Case:
     network: Network
-    z_BT6H: Tensor
+    z_TB6H: Tensor
     course: Course
     before: Before
 
@@ -38,17 +38,17 @@ def _case(*, time_gates: bool = True, attention: bool = True) -> _Case:
         weights_BTS[:, step, _P + step :] = 0
         weights_BTS[:, step, : max(0, _P + step - _KEPT)] = 0
     H = config.hidden
-    before = Before(random(_B, _P, H), random(_B, H), random(_B, H))
+    before = Before(random(_P, _B, H), random(_B, H), random(_B, H))
     course = Course(g_BT, weights_BTS, _ACTIVE, _KEPT, time_gates, attention)
-    return _Case(Network(config, 1, 1, seed=1), random(_B, _T, 6 * H).requires_grad_(), course, before)
+    return _Case(Network(config, 1, 1, seed=1), random(_T, _B, 6 * H).requires_grad_(), course, before)
 
 
 def _by_cell(case: _Case) -> Tensor:
-    h_BH, C_BH, seen, outputs = case.before.h_BH, case.before.C_BH, list(case.before.past_BPH.unbind(1)), []
+    h_BH, C_BH, seen, outputs = case.before.h_BH, case.before.C_BH, list(case.before.past_PBH.unbind(0)), []
     for step, n in enumerate(case.course.active):
         weights_nS = case.course.weights_BTS[:n, step, : len(seen)]
         h_A_nH = torch.einsum("ns,nsh->nh", weights_nS, torch.stack([one[:n] for one in seen], dim=1))
-        h_BH, C_BH = case.network.cell(case.z_BT6H[:n, step], case.course.g_BT[:n, step, None], h_BH[:n], C_BH[:n], h_A_nH)
+        h_BH, C_BH = case.network.cell(case.z_TB6H[step, :n], case.course.g_BT[:n, step, None], h_BH[:n], C_BH[:n], h_A_nH)
         seen = [*(one[:n] for one in seen), h_BH]
         outputs.append(h_BH)
     return torch.cat(outputs)
@@ -60,11 +60,11 @@ def test_values_and_gradients_are_those_of_the_cell(*, time_gates: bool, attenti
     """The same h at every active step and the same gradients of z, U and U_A, whoever ends and whatever was before."""
     case = _case(time_gates=time_gates, attention=attention)
     network = case.network
-    given = (case.z_BT6H, network.U, *((network.U_A,) if attention else ()))
+    given = (case.z_TB6H, network.U, *((network.U_A,) if attention else ()))
     expected_NH = _by_cell(case)
     slope_NH = torch.randn(expected_NH.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     expected = torch.autograd.grad(expected_NH, given, slope_NH)
-    found_NH, _ = recur(case.z_BT6H, network.U, network.U_A, case.course, case.before)
+    found_NH, _ = recur(case.z_TB6H, network.U, network.U_A, case.course, case.before)
     torch.testing.assert_close(found_NH, expected_NH, rtol=0, atol=1e-12)
     for one, found in zip(expected, torch.autograd.grad(found_NH, given, slope_NH), strict=True):
         torch.testing.assert_close(found, one, rtol=0, atol=1e-11)
@@ -74,11 +74,11 @@ def test_the_state_after_is_what_the_next_window_needs() -> None:
     """Two windows one after the other give the h of one long window."""
     case = _case()
     network, course, cut = case.network, case.course, 2
-    whole_NH, _ = recur(case.z_BT6H, network.U, network.U_A, course, case.before)
+    whole_NH, _ = recur(case.z_TB6H, network.U, network.U_A, course, case.before)
     first = Course(course.g_BT[:, :cut], course.weights_BTS[:, :cut, : _P + cut], _ACTIVE[:cut], _KEPT, True, True)  # noqa: FBT003
-    first_NH, after = recur(case.z_BT6H[:, :cut], network.U, network.U_A, first, case.before)
-    assert _KEPT == after.past_BPH.shape[1]
+    first_NH, after = recur(case.z_TB6H[:cut], network.U, network.U_A, first, case.before)
+    assert _KEPT == len(after.past_PBH)
     seen = slice(_P + cut - _KEPT, None)
     second = Course(course.g_BT[:, cut:], course.weights_BTS[:, cut:, seen], _ACTIVE[cut:], _KEPT, True, True)  # noqa: FBT003
-    second_NH, _ = recur(case.z_BT6H[:, cut:], network.U, network.U_A, second, after)
+    second_NH, _ = recur(case.z_TB6H[cut:], network.U, network.U_A, second, after)
     torch.testing.assert_close(torch.cat([first_NH, second_NH]), whole_NH, rtol=0, atol=1e-12)
