@@ -122,6 +122,7 @@ def add_taken(peer_P: Longs, like_P: Floats, item_UN: Rows, at_UN: Longs, at: in
         for taken in range(item_UN.shape[1]):
             item = item_UN[peer, taken]
             if item >= 0:
-                age = max(0, at - at_UN[peer, taken])
                 out_2I[0, item] += like
-                out_2I[1, item] += like * np.float32(math.exp(-age * decay_a_ms))
+                fading = max(0, at - at_UN[peer, taken]) * decay_a_ms
+                if fading < 16:  # beyond it less is left than float32 tells from nothing beside the rest
+                    out_2I[1, item] += like * np.float32(math.exp(-fading))

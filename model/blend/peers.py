@@ -16,8 +16,8 @@ from model.blend.neighbours import recent
 from model.blend.trend import DAY_MS, FLOOR, HIGH_FLOOR
 from model.rows import with_room
 
-ITEMS_KEPT, TAKERS_KEPT = 128, 256
-PEERS = 100
+ITEMS_KEPT, TAKERS_KEPT = 128, 512
+PEERS = 200
 FLOOR_F1 = np.array([[FLOOR], [HIGH_FLOOR]])
 FEATURES = len(FLOOR_F1)
 HALF_LIFE_DAYS = 3.0
@@ -71,7 +71,7 @@ class Peers:
     def features(self, user: int, past: Sequence[int], at: int, out_FI: NDArray[np.float32]) -> None:
         """What his nearest peers took, each weighed by likeness, at any time and with a half-life of three days.
 
-        Likeness: shared items / root of the peer's count (his own count is the same for all). `user` -1 = without a row.
+        Likeness: shared items^2 / the peer's count (his own count is the same for all). `user` -1 = without a row.
         """
         out_FI[:] = 0
         recent_n = recent(past)
@@ -85,7 +85,7 @@ class Peers:
         self._shared_U = with_room(self._shared_U, len(self.count_U))
         found_P = np.empty(len(recent_n) * TAKERS_KEPT, np.int64)
         peer_P = found_P[: count_takers(recent_n, self.user_IT, self._shared_U, found_P)]
-        like_P = (self._shared_U[peer_P] / np.sqrt(np.maximum(self.count_U[peer_P], 1))).astype(np.float32)
+        like_P = (np.square(self._shared_U[peer_P]) / np.maximum(self.count_U[peer_P], 1)).astype(np.float32)
         self._shared_U[peer_P] = 0
         like_P[peer_P == user] = 0
         if len(peer_P) > PEERS:

@@ -1,7 +1,5 @@
 """What peers took, against counts over everybody's whole history."""
 
-import math
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,7 +9,7 @@ from model.blend.trend import DAY_MS
 
 
 def test_features_equal_the_plain_sums() -> None:
-    """While rings are not full, both features are sums over all other users of shared items / root of the peer's count."""
+    """While rings are not full, both features are sums over all other users of shared items^2 / the peer's count."""
     random, users, items = np.random.default_rng(1), 8, 12
     found, taken = Peers(items), {user: dict[int, int]() for user in range(users)}
     for number in range(60):
@@ -22,10 +20,10 @@ def test_features_equal_the_plain_sums() -> None:
     for user, own in taken.items():
         expected = np.zeros((2, items))
         for other, theirs in taken.items():
-            like = len(own.keys() & theirs.keys()) / math.sqrt(len(theirs)) if other != user and theirs else 0.0
+            like = len(own.keys() & theirs.keys()) ** 2 / len(theirs) if other != user and theirs else 0.0
             for item, at in theirs.items():
                 expected[:, item] += like, like * 0.5 ** ((now - at) / DAY_MS / HALF_LIFE_DAYS)
-        np.testing.assert_allclose(expected, _features(found, user, list(own), now, items), rtol=1e-6)
+        np.testing.assert_allclose(expected, _features(found, user, list(own), now, items), rtol=1e-6, atol=1e-6)
 
 
 def test_nobody_is_his_own_peer() -> None:
@@ -34,7 +32,7 @@ def test_nobody_is_his_own_peer() -> None:
     found.learn(0, 1, 0)
     found.learn(0, 2, 0)
     assert [0.0, 0.0, 0.0] == _features(found, 0, [1], 0, 3)[0].tolist()
-    assert pytest.approx([0.0, 1 / math.sqrt(2), 1 / math.sqrt(2)]) == _features(found, -1, [1], 0, 3)[0].tolist()
+    assert pytest.approx([0.0, 1 / 2, 1 / 2]) == _features(found, -1, [1], 0, 3)[0].tolist()
 
 
 def test_what_is_kept_is_bounded() -> None:
