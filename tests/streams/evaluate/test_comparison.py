@@ -237,18 +237,23 @@ def _outcome(one: runs.Run) -> Outcome:
     return Outcome(one.rank_E, one.lists_TK)
 
 
-def test_the_parts_of_the_whole_share_its_fit(data: Path) -> None:
+def test_the_parts_of_the_whole_share_its_fit(tmp_path: Path) -> None:
     """What each part is worth comes from one job: the whole, then without each part by name, each another stream."""
+    random = np.random.default_rng(3)
+    # Two crowds, each with items of its own, so that peers tell; posts for the posts.
+    base = [{"user": f"u{n % 16}", "at": 1_700_000_000_000 + n * HOUR} for n in range(360)]
+    events = [{**one, "item": f"i{2 * random.integers(24) + n % 2}"} for n, one in enumerate(base)]
+    posts = [{**one, "network": "twitter", "text": f"word{n % 2}"} for n, one in enumerate(base)]
+    for name, records in (("events", events), ("posts", posts)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in records), "utf-8")
     inputs = Inputs(topics=3, sweeps=5)
-    # Users have nearly all of the twelve items at the end: only with what they have is there enough to rank.
-    plan = Plan(("full",), 1, (5,), inputs, Size(4, 3, 2, 2), Protocol(keep_owned=True, list_size=5), sweeps=True, reference="full")
+    plan = Plan(("full",), 1, (48,), inputs, Size(4, 3, 2, 2), Protocol(list_size=48), sweeps=True, reference="full")
     job = next(one for one in jobs_of(plan, ()) if one.name == "full by part")
-    tried = runs.run(job, read(Folder(data), inputs, Settings()), plan.protocol).tried
+    tried = runs.run(job, read(Folder(tmp_path), inputs, Settings()), plan.protocol).tried
     assert [(), *((part,) for part in NAMES)] == [one["without"] for one in tried]
     whole = tried[0]["validation"], tried[0]["test"]
     same = {part for one in tried[1:] for part in one["without"] if (one["validation"], one["test"]) == whole}
-    # Nothing here has a text or is new, nor are there enough to learn from, and the peers of each are everybody.
-    assert same <= {"texts", "young", "contexts", "second", "peers"}
+    assert same <= {"texts", "second"}  # texts are the names alone, and there is too little to learn from for the second cell
 
 
 @pytest.mark.parametrize("part", NAMES)
