@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 _I, _F, _O, _C, _AI, _AC = range(6)
-_SIGMOIDS, _TANHS = (slice(_I, _C), _AI), (_C, _AC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +63,26 @@ class _Recurrence(torch.autograd.Function):
     def forward(
         ctx: Any, z_TB6H: Tensor, U: Tensor, U_A: Tensor, course: Course, before: Before  # noqa: ANN401 - torch's
     ) -> tuple[Tensor, Tensor, Tensor]:
-        T, B, P, H, dtype = *z_TB6H.shape[:2], len(before.past_PBH), U.shape[1], U.dtype
+        T, B, P, H = *z_TB6H.shape[:2], len(before.past_PBH), U.shape[1]
+        h_SBH = torch.cat([before.past_PBH, U.new_zeros(T, B, H)])
+        gate_TB6H, C_TBH, h_A_TBH = U.new_zeros(T, B, 6, H), U.new_zeros(T, B, H), z_TB6H.new_zeros(T, B, H)
+        rest_TB1, left_TB1 = course.factors(U.dtype)
         U, U_A = U.to(z_TB6H.dtype), U_A.to(z_TB6H.dtype)
-        h_SBH = torch.cat([before.past_PBH, before.h_BH.new_zeros(T, B, H)])
-        gate_TB6H, C_TBH, h_A_TBH = h_SBH.new_zeros(T, B, 6, H), h_SBH.new_zeros(T, B, H), z_TB6H.new_zeros(T, B, H)
-        rest_TB1, left_TB1 = course.factors(dtype)
         h_nH, C_nH = before.h_BH, before.C_BH
         for step, n in enumerate(course.active):
             z_n6H, gate_n6H = z_TB6H[step, :n], gate_TB6H[step, :n]
-            z_n4H = torch.addmm(z_n6H[:, : 4 * H], h_nH[:n].to(U.dtype), U.T).to(dtype).view(n, 4, H)
-            torch.sigmoid(z_n4H[:, :_C], out=gate_n6H[:, :_C])
-            torch.tanh(z_n4H[:, _C], out=gate_n6H[:, _C])
+            flat_n6H = gate_n6H.view(n, 6 * H)
+            flat_n6H[:, : 4 * H].copy_(_product(h_nH[:n], U)).add_(z_n6H[:, : 4 * H])
+            gate_n6H[:, :_C].sigmoid_()
+            gate_n6H[:, _C].tanh_()
             after_nH = C_nH[:n] * gate_n6H[:, _F] * left_TB1[step, :n]
             after_nH.addcmul_(gate_n6H[:, _I] * rest_TB1[step, :n], gate_n6H[:, _C])
             if course.attention:
                 first = max(0, P + step - course.kept)
                 weights_n1S = course.weights_BTS[:n, step : step + 1, first : P + step]
-                h_A_nH = h_A_TBH[step, :n].copy_(torch.bmm(weights_n1S, h_SBH[first : P + step, :n].transpose(0, 1))[:, 0])
-                z_n2H = torch.addmm(z_n6H[:, 4 * H :], h_A_nH, U_A.T).to(dtype).view(n, 2, H)
-                torch.sigmoid(z_n2H[:, 0], out=gate_n6H[:, _AI])
-                torch.tanh(z_n2H[:, 1], out=gate_n6H[:, _AC])
-                after_nH.addcmul_(gate_n6H[:, _AI], gate_n6H[:, _AC])
+                h_A_TBH[step, :n] = torch.bmm(weights_n1S, h_SBH[first : P + step, :n].transpose(0, 1))[:, 0]
+                flat_n6H[:, 4 * H :].copy_(_product(h_A_TBH[step, :n], U_A)).add_(z_n6H[:, 4 * H :])
+                after_nH.addcmul_(gate_n6H[:, _AI].sigmoid_(), gate_n6H[:, _AC].tanh_())
             C_TBH[step, :n] = C_nH = after_nH
             h_SBH[P + step, :n] = h_nH = gate_n6H[:, _O] * after_nH.tanh()
         ctx.save_for_backward(U, U_A, gate_TB6H, h_SBH, C_TBH, h_A_TBH)
@@ -99,39 +97,61 @@ class _Recurrence(torch.autograd.Function):
         course, before = ctx.course, ctx.before
         T, B, _, H = gate_TB6H.shape
         P = len(h_SBH) - T
-        rest_TB1, left_TB1 = course.factors(slope_NH.dtype)
-        slope_TB6H = U.new_zeros(T, B, 6, H)
+        h_before_TBH = torch.cat([before.h_BH[None], h_SBH[P:-1]]).to(U.dtype)
+        C_before_TBH = torch.cat([before.C_BH[None], C_TBH[:-1]])
+        of_z_TB6H, of_C_TBH, left_TBH = _slopes(gate_TB6H, C_TBH, C_before_TBH, course)
+        slope_TB6H = of_z_TB6H.flatten(2)
+        short_TB6H = slope_TB6H if U.dtype == slope_TB6H.dtype else torch.zeros_like(slope_TB6H, dtype=U.dtype)
         slope_h_BH, slope_C_BH = slope_NH.new_zeros(B, H), slope_NH.new_zeros(B, H)
         slope_A_TBH = slope_NH.new_zeros(T, B, H)
+        U_turned, U_A_turned = _turned(U), _turned(U_A)
         end = len(slope_NH)
         for step in range(T - 1, -1, -1):
             n = course.active[step]
-            slope_h_nH, slope_C_nH = slope_h_BH[:n].add_(slope_NH[end - n : end]), slope_C_BH[:n]
+            slope_h_nH = slope_h_BH[:n].add_(slope_NH[end - n : end])
             end -= n
             last = min(T, step + 1 + course.kept)
             if course.attention and step + 1 < last:
                 weights_n1T = course.weights_BTS[:n, step + 1 : last, P + step][:, None]
                 slope_h_nH += torch.bmm(weights_n1T, slope_A_TBH[step + 1 : last, :n].transpose(0, 1))[:, 0]
-            gate_n6H, C_before_nH = gate_TB6H[step, :n], (C_TBH[step - 1] if step else before.C_BH)[:n]
-            i, f, o, c, a_i, a_c = gate_n6H.unbind(1)
-            tanh_nH = C_TBH[step, :n].tanh()
-            slope_C_nH += torch.ops.aten.tanh_backward(slope_h_nH * o, tanh_nH)
-            taken_nH, left_nH = slope_C_nH * rest_TB1[step, :n], slope_C_nH * left_TB1[step, :n]
-            of_gate_n6H = torch.stack([
-                taken_nH * c, left_nH * C_before_nH, slope_h_nH * tanh_nH, taken_nH * i, slope_C_nH * a_c, slope_C_nH * a_i
-            ], dim=1)  # fmt: skip
-            slope_C_nH.copy_(left_nH * f)
-            slope_n6H = slope_TB6H[step, :n]
-            for gates in _SIGMOIDS:
-                slope_n6H[:, gates] = torch.ops.aten.sigmoid_backward(of_gate_n6H[:, gates], gate_n6H[:, gates])
-            for gate in _TANHS:
-                slope_n6H[:, gate] = torch.ops.aten.tanh_backward(of_gate_n6H[:, gate], gate_n6H[:, gate])
-            flat_n6H = slope_n6H.flatten(1)
-            slope_h_nH.copy_(flat_n6H[:, : 4 * H] @ U)
+            slope_C_nH = slope_C_BH[:n].addcmul_(slope_h_nH, of_C_TBH[step, :n])
+            slope_n6H = of_z_TB6H[step, :n]
+            slope_n6H[:, _O] *= slope_h_nH
+            for gates in (slice(_I, _O), slice(_C, _AC + 1)):
+                slope_n6H[:, gates] *= slope_C_nH[:, None]
+            slope_C_nH *= left_TBH[step, :n]
+            short_n6H = short_TB6H[step, :n].copy_(slope_n6H.flatten(1))
+            slope_h_nH.copy_(_product(short_n6H[:, : 4 * H], U_turned))
             if course.attention:
-                slope_A_TBH[step, :n] = flat_n6H[:, 4 * H :] @ U_A
-        slope_TB6H = slope_TB6H.flatten(2)
-        flat_K6H, h_before_TBH = slope_TB6H.flatten(0, 1), torch.cat([before.h_BH[None], h_SBH[P:-1]]).to(U.dtype)
+                slope_A_TBH[step, :n] = _product(short_n6H[:, 4 * H :], U_A_turned)
+        flat_K6H = short_TB6H.flatten(0, 1)
         slope_U = flat_K6H[:, : 4 * H].T @ h_before_TBH.flatten(0, 1)
         slope_U_A = flat_K6H[:, 4 * H :].T @ h_A_TBH.flatten(0, 1)
-        return slope_TB6H, slope_U.to(slope_NH.dtype), slope_U_A.to(slope_NH.dtype), None, None
+        return short_TB6H, slope_U.to(slope_NH.dtype), slope_U_A.to(slope_NH.dtype), None, None
+
+
+def _slopes(gate_TB6H: Tensor, C_TBH: Tensor, C_before_TBH: Tensor, course: Course) -> tuple[Tensor, Tensor, Tensor]:
+    """What the slope of C (of h for the gate o) is multiplied by to be that of z; of C in h; what is left of the C before.
+
+    Zero at steps that are not active, where all gates are zero.
+    """
+    i, f, o, c, a_i, a_c = gate_TB6H.unbind(2)
+    rest_TB1, left_TB1 = course.factors(C_TBH.dtype)
+    tanh_C = C_TBH.tanh()
+    of_z = torch.stack([
+        c * rest_TB1 * i * (1 - i), C_before_TBH * left_TB1 * f * (1 - f), tanh_C * o * (1 - o), i * rest_TB1 * (1 - c * c),
+        a_c * a_i * (1 - a_i), a_i * (1 - a_c * a_c),
+    ], dim=2)  # fmt: skip
+    return of_z, o * (1 - tanh_C * tanh_C), f * left_TB1
+
+
+def _product(x_nK: Tensor, W_MK: Tensor) -> Tensor:
+    """The product x W^T. In bfloat16 the weights come first: as the second factor they would be packed anew at every step."""
+    if W_MK.dtype == torch.bfloat16:
+        return (W_MK @ x_nK.to(W_MK.dtype).T).T
+    return x_nK @ W_MK.T
+
+
+def _turned(W_MK: Tensor) -> Tensor:
+    """W^T as `_product` likes it."""
+    return W_MK.T.contiguous() if W_MK.dtype == torch.bfloat16 else W_MK.T

@@ -22,7 +22,7 @@ from model.softmax_kernels import Codes, Floats, add_exponentials, to_slopes
 from model.threads import pool_of
 
 _R = TypeVar("_R")
-_PART = 1_024  # items of a part: logits of a thousand steps are 2 MiB, which a core keeps near
+_PART = 4_096  # items of a part at most: in parts whose logits a core keeps near, products lose more than passes over them win
 _LOGITS = 1 << 24  # at once: 32 MiB
 _TILE = 32  # values that the processor's matrix unit takes at once
 _FURTHEST = 60.0  # logits beyond it count as it, so that their exponentials need no shift
@@ -52,11 +52,14 @@ class Softmax:
     def __init__(self, network: Network) -> None:
         self._network, self._tables = network, _Tables.of(network.config.logits)
         items, H = network.W_r.shape
-        self._W_IA = torch.zeros(items, -(-(H + 1) // _TILE) * _TILE, dtype=torch.bfloat16)
+        self._W_IA = torch.zeros(items, _tiled(H + 1), dtype=torch.bfloat16)
+        self._turned = torch.empty_like(self._W_IA)  # the same, part by part (A, P): W_IA[part].T would be turned in every product
         self._of_W_IH, self._of_b_I = torch.empty_like(network.W_r), torch.empty_like(network.b_r)
         self._size = max(_TILE, _LOGITS // max(1, items))
         self._logits = torch.empty(0, dtype=torch.bfloat16)
-        self._parts = [slice(first, min(first + _PART, items)) for first in range(0, items, _PART)]
+        count = 2 * -(-items // (2 * _PART))  # an even number, for two threads
+        size = _tiled(-(-items // count))
+        self._parts = [slice(first, min(first + size, items)) for first in range(0, items, size)]
         self._pool = pool_of(min(torch.get_num_threads(), len(self._parts)))
 
     def backward(self, h_NH: Tensor, item_N: Tensor, targets: int) -> tuple[float, Tensor]:
@@ -75,6 +78,10 @@ class Softmax:
         H = self._network.config.hidden
         self._W_IA[part, :H] = self._network.W_r.data[part]
         self._W_IA[part, H] = self._network.b_r.data[part]
+        self._turned_of(part).copy_(self._W_IA[part].T)
+
+    def _turned_of(self, part: slice) -> Tensor:
+        return self._turned[part].view(self._W_IA.shape[1], -1)
 
     def _rows(self, h_NH: Tensor, item_N: NDArray[np.int64], targets: int, out_NH: Tensor) -> float:
         (N, H), items = h_NH.shape, len(self._W_IA)
@@ -105,9 +112,11 @@ class Softmax:
             (here_n,) = np.nonzero((part.start <= item_N) & (item_N < part.stop))
             codes_IN[item_N[here_n], here_n] = taken_N[here_n]
             self._add(part, logits_IN[part] @ h_NA)
-            return self._W_IA[part].T @ logits_IN[part]
+            return self._turned_of(part) @ logits_IN[part]
 
-        slope_AN = torch.stack(self._each(slopes)).sum(dim=0, dtype=torch.float32)
+        slope_AN = torch.zeros(h_AN.shape)
+        for one_AN in self._each(slopes):
+            slope_AN += one_AN
         self._network.W_r.grad, self._network.b_r.grad = self._of_W_IH, self._of_b_I
         out_NH.copy_(slope_AN[:H].T)
         return float(loss_N.sum())
@@ -119,3 +128,7 @@ class Softmax:
                 whole[part] = one
             else:
                 grad[part] += one
+
+
+def _tiled(count: int) -> int:
+    return -(-count // _TILE) * _TILE
