@@ -100,8 +100,6 @@ class _Recurrence(torch.autograd.Function):
         h_before_TBH = torch.cat([before.h_BH[None], h_SBH[P:-1]]).to(U.dtype)
         C_before_TBH = torch.cat([before.C_BH[None], C_TBH[:-1]])
         of_z_TB6H, of_C_TBH, left_TBH = _slopes(gate_TB6H, C_TBH, C_before_TBH, course)
-        slope_TB6H = of_z_TB6H.flatten(2)
-        short_TB6H = slope_TB6H if U.dtype == slope_TB6H.dtype else torch.zeros_like(slope_TB6H, dtype=U.dtype)
         slope_h_BH, slope_C_BH = slope_NH.new_zeros(B, H), slope_NH.new_zeros(B, H)
         slope_A_TBH = slope_NH.new_zeros(T, B, H)
         U_turned, U_A_turned = _turned(U), _turned(U_A)
@@ -120,14 +118,15 @@ class _Recurrence(torch.autograd.Function):
             for gates in (slice(_I, _O), slice(_C, _AC + 1)):
                 slope_n6H[:, gates] *= slope_C_nH[:, None]
             slope_C_nH *= left_TBH[step, :n]
-            short_n6H = short_TB6H[step, :n].copy_(slope_n6H.flatten(1))
-            slope_h_nH.copy_(_product(short_n6H[:, : 4 * H], U_turned))
+            flat_n6H = slope_n6H.flatten(1)
+            slope_h_nH.copy_(_product(flat_n6H[:, : 4 * H], U_turned))
             if course.attention:
-                slope_A_TBH[step, :n] = _product(short_n6H[:, 4 * H :], U_A_turned)
-        flat_K6H = short_TB6H.flatten(0, 1)
+                slope_A_TBH[step, :n] = _product(flat_n6H[:, 4 * H :], U_A_turned)
+        slope_TB6H = of_z_TB6H.flatten(2).to(U.dtype)
+        flat_K6H = slope_TB6H.flatten(0, 1)
         slope_U = flat_K6H[:, : 4 * H].T @ h_before_TBH.flatten(0, 1)
         slope_U_A = flat_K6H[:, 4 * H :].T @ h_A_TBH.flatten(0, 1)
-        return short_TB6H, slope_U.to(slope_NH.dtype), slope_U_A.to(slope_NH.dtype), None, None
+        return slope_TB6H, slope_U.to(slope_NH.dtype), slope_U_A.to(slope_NH.dtype), None, None
 
 
 def _slopes(gate_TB6H: Tensor, C_TBH: Tensor, C_before_TBH: Tensor, course: Course) -> tuple[Tensor, Tensor, Tensor]:
