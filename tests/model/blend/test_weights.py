@@ -9,6 +9,7 @@ from model.blend.weights import (
     AFTER_POSTS,
     AFTER_SILENCE,
     CONTEXTS,
+    KEPT,
     RATE,
     RIDGE,
     SHARED,
@@ -17,9 +18,6 @@ from model.blend.weights import (
     Doubles,
     Weights,
     context_of,
-)
-from model.blend.weights import (
-    KEPT as KEPT_SHARE,
 )
 
 
@@ -57,7 +55,7 @@ class Plain:
     def step(self, slope_W: Doubles, context: int) -> None:
         """One."""
         for row, weight_W in ((SHARED, self.weight_W), (context, self.offset_CW[context])):
-            self.curvatures[row] = KEPT_SHARE * self.curvatures[row] + np.outer(slope_W, slope_W)
+            self.curvatures[row] = KEPT * self.curvatures[row] + np.outer(slope_W, slope_W)
             weight_W -= RATE * np.linalg.inv(self.curvatures[row] + RIDGE * np.eye(6)) @ slope_W
 
 
