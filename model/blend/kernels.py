@@ -124,5 +124,5 @@ def add_taken(peer_P: Longs, like_P: Floats, item_UN: Rows, at_UN: Longs, at: in
             if item >= 0:
                 out_2I[0, item] += like
                 fading = max(0, at - at_UN[peer, taken]) * decay_a_ms
-                if fading < 16:  # beyond it less is left than float32 tells from nothing beside the rest
+                if fading < 16:  # beyond it about a ten-millionth is left
                     out_2I[1, item] += like * np.float32(math.exp(-fading))
