@@ -1,7 +1,7 @@
 """The time-aware attention LSTM: numbers in, ranking out."""
 
 from model.baselines.popularity import Popularity
-from model.blend.neighbours import LAST as PAST_ITEMS
+from model.blend.event import LAST as PAST_ITEMS
 from model.config import ModelConfig
 from model.errors import CheckpointError, ModelError
 from model.fit import EpochReport, fit

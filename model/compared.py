@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from model.blend.neighbours import LAST
+from model.blend.event import LAST
 from model.config import ModelConfig
 from model.contract import Event, Query, Training
 from model.errors import ModelError

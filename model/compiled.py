@@ -13,3 +13,13 @@ def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile on first call, cached on disk beside the source; strict IEEE arithmetic; other threads go on meanwhile."""
     # Divisions are numpy's: a test for zero before each would keep loops from being made of vector instructions.
     return cast(Callable[_P, _R], njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+def summed(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """The same for sums in any order: several at once, as a processor adds them, so their last bits are those of its kind."""
+    return cast(Callable[_P, _R], njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})(function))
+
+
+def inlined(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """The same for what compiled functions call in their loops."""
+    return cast(Callable[_P, _R], njit(cache=True, nogil=True, error_model="numpy", inline="always")(function))

@@ -4,7 +4,9 @@ Legend: B users of a wave, M length of x, k factors, H hidden, I items.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +26,13 @@ from model.network import Given
 from model.online import Batch, update
 from model.parameters import Parameters
 from model.past import read_past
+from model.rounded import rounded
 from model.step import Step
+from model.threads import all_of, alone
 from model.trace import Traced, trace
 from model.wave import Advanced, Floats, Ranked, Wave
+
+_FEW = 4  # events that learn as soon in one thread as in two
 
 
 class Recommender(Parameters):
@@ -41,6 +47,10 @@ class Recommender(Parameters):
     @torch.no_grad()
     def rank(self, wave: Wave) -> Ranked:
         """Score the whole catalogue for each user of a wave (eq. 1-8). Users without a row get the mean of those who have one."""
+        with self._threads():
+            return self._ranked(wave)
+
+    def _ranked(self, wave: Wave) -> Ranked:
         given, attention = self._given(wave, wave.x_BM[:, None])
         h_B1H, C_B1H = self.network.after(given) if self.second is None else self.second.after(given)[:2]
         moved = (*_outputs(h_B1H[:, 0], C_B1H[:, 0], given.h_A_BH[:, 0]), attention, self.config.past)
@@ -89,7 +99,7 @@ class Recommender(Parameters):
         if self.second is None or self.blend is None:
             return self.network.after(given)[0][:, :, None]
         h_BVH, _, learned_BVH = self.second.after(given)
-        return self.blend.view.seen(torch.stack([h_BVH, *[learned_BVH] * (len(RATES) - 1)], dim=2))
+        return self.blend.view.seen(torch.stack([h_BVH, *[learned_BVH] * (len(RATES) - 1)], dim=2)).to(torch.float32)
 
     def _given(self, wave: Wave, x: Floats) -> tuple[Given, tuple[Floats, ...]]:
         """What the wave's steps start from with windows x (B, V, M) in place of its own, and what attention weighs the first with."""
@@ -149,7 +159,8 @@ class Recommender(Parameters):
         user_B, item_B = self._place(lesson.users, lesson.items, lesson.at)
         self.lessons += 1
         if self.blend is not None:
-            return self._learn_blend(self.blend, lesson, user_B, item_B)
+            with self._threads():
+                return self._learn_blend(self.blend, lesson, user_B, item_B)
         batch = Batch(
             user_B, item_B, self._tensor(lesson.x_BM), torch.tensor(lesson.g_B)[:, None],
             self._tensor(lesson.h_BH), self._tensor(lesson.C_BH), self._tensor(lesson.h_A_BH),
@@ -167,14 +178,16 @@ class Recommender(Parameters):
         given = Given(x_B1M, columns, torch.tensor(lesson.g_B)[:, None, None], *memory)
         seen = self._seen(lesson.users, lesson.at, lesson.past, lesson.g_B, lesson.x_BM)
         h_BED = self._by_head(given)[:, 0]
-        loss, teaching = blend.learn(h_BED, lesson.posts_BV, item_B.tolist(), seen)
+        weigh, teaching = blend.learn(h_BED, lesson.posts_BV, item_B.tolist(), seen)
         if self.second is not None and self.second.learns:
             self.second.wait(given.only((teaching, 0)), user_B[teaching], item_B[teaching])
             if not torch.isfinite(h_BED[:, 1]).all() and torch.isfinite(h_BED[:, 0]).all():
                 self.second.start()  # what holds no numbers starts again, like every part
-        if lesson.ends_tie:
-            self.settle()
-        return loss
+        if not lesson.ends_tie:
+            return weigh()
+        losses: list[float] = []
+        self._settle(lambda: losses.append(weigh()))
+        return losses[0]
 
     def _seen(
         self, users: Sequence[str], at: Sequence[int], past: Sequence[Sequence[str]], g_B: NDArray[np.float64],
@@ -239,12 +252,23 @@ class Recommender(Parameters):
         else:
             self.learn(lesson)
 
+    @torch.no_grad()
     def settle(self) -> None:
         """No interaction of the same time follows; lessons say so themselves (`ends_tie`)."""
-        if self.blend is not None:
-            self.blend.settle()
-        if self.second is not None and self.blend is not None:
-            self.second.settle(self.blend.middle)
+        with self._threads():
+            self._settle()
+
+    def _settle(self, *beside: Callable[[], object]) -> None:
+        """Everything that waited for the end of a time learns, each part from what was before; so they do so beside each other."""
+        blend, second = self.blend, self.second
+        if blend is None:
+            return
+        worth = len(blend.waiting) > _FEW
+        own = [partial(second.settle, blend.teacher() if second.due else None)] if second is not None else []
+        all_of(blend.settling(), worth=worth)
+        with rounded():
+            all_of([*own, *beside, *blend.adding()], worth=worth)
+        blend.statistics.settled()
 
     @torch.no_grad()
     def count_only(
@@ -261,6 +285,10 @@ class Recommender(Parameters):
             v_BV = posts_BV if posts_BV is not None else np.zeros((len(items), 2 * self.config.width), np.float32)
             for item, v_V, one in zip(item_B.tolist(), v_BV, self._seen(users, at, past, np.zeros(len(items)), still), strict=True):
                 self.blend.count(item, v_V, one)
+
+    def _threads(self) -> AbstractContextManager[None]:
+        """Preset `full` does some things beside each other in threads of its own; torch's are for the large products of `paper`."""
+        return nullcontext() if self.blend is None else alone()
 
     def _tensor(self, array: NDArray[np.floating]) -> Tensor:
         # Always a copy: torch aligns its memory, and matrix products on other alignments may differ in the last bit.

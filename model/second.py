@@ -9,7 +9,8 @@ Legend: B interactions, M length of x, k factors, H hidden, I items, N interacti
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,12 +19,13 @@ from torch import Tensor
 from model.adam import Moments, clip_scale
 from model.blend.view import Teacher
 from model.network import SHARED, Given, Network
-from model.output import loss_and_slope
 from model.rows import with_rows
+from model.threads import all_of
 
 RATE = 0.002
 EVERY, REPLAYED, KEPT = 64, 1, 4096
 _REMEMBERED = 2  # waves
+_FEW = 4  # steps that are taken as soon in one thread as in two
 _COLUMNS = "columns"
 _PARTS = ("x_BM", _COLUMNS, "g_B1", "h_BH", "C_BH", "h_A_BH")
 _PREFIX = "second."
@@ -64,8 +66,14 @@ class SecondCell:
         for one, found in self._latest:
             if one.equals(given):
                 return found
-        h_BH, C_BH = self._frozen.after(given)
-        found = h_BH, C_BH, self.network.after(given)[0] if self.learns else h_BH
+        after: dict[Network, tuple[Tensor, Tensor]] = {}
+        cells = [self._frozen, self.network] if self.learns else [self._frozen]
+
+        def move(cell: Network) -> None:
+            after[cell] = cell.after(given)
+
+        all_of([partial(move, one) for one in cells], worth=len(given.g_B1) > _FEW)
+        found = *after[self._frozen], after[cells[-1]][0]
         self._latest = [*self._latest[1 - _REMEMBERED :], (given, found)]
         return found
 
@@ -75,8 +83,13 @@ class SecondCell:
         """Note interactions (rows of users and items) of a time that is not over yet."""
         self._waiting.append((given, user_B, item_B))
 
-    def settle(self, teacher: Callable[[], Teacher]) -> None:
-        """The time is over: learn from what waited, by a softmax, which is asked for when it is needed."""
+    @property
+    def due(self) -> bool:
+        """Whether there is a step to be taken with what waits."""
+        return self._turn % EVERY + sum(len(item_B) for *_, item_B in self._waiting) >= EVERY
+
+    def settle(self, teacher: Teacher | None) -> None:
+        """The time is over: learn from what waited, by a softmax, which is needed where a step is due."""
         waiting, self._waiting = self._waiting, []
         for given, user_B, item_B in waiting:
             start = 0
@@ -85,8 +98,8 @@ class SecondCell:
                 self._later.append((given.only(some), user_B[some], item_B[some]))
                 self._turn += len(item_B[some])
                 start = some.stop
-                if self._turn % EVERY == 0:
-                    self._learn(teacher())
+                if self._turn % EVERY == 0 and teacher is not None:
+                    self._learn(teacher)
 
     def _keep(self) -> None:
         """Put into the ring what came since the last time."""
@@ -117,16 +130,18 @@ class SecondCell:
         parameters = [(name, getattr(self.network, name)) for name in SHARED]
         with torch.enable_grad():
             h_BH, _ = self.network.after(self._given(place_B))
-        _, slope_BI = loss_and_slope(teacher.logits(h_BH.detach()), self._item_N[place_B], self.network.config)
-        slope_BH = teacher.slope(slope_BI.div_(len(place_B)))
+        slope_BH = teacher.slopes(h_BH.detach(), self._item_N[place_B])
         found = torch.autograd.grad(h_BH, [one for _, one in parameters], slope_BH, allow_unused=True)
         steps = [(name, one, found_one) for (name, one), found_one in zip(parameters, found, strict=True) if found_one is not None]
-        squared = sum(float(gradient.square().sum()) for _, _, gradient in steps)
+        squared = sum(float(torch.dot(gradient.flatten(), gradient.flatten())) for _, _, gradient in steps)
         if not math.isfinite(squared):  # some memory holds no numbers
             return
         self._latest = []
         scale = clip_scale(squared, self.network.config.clip_norm)
-        self.moments.update([(name, one, gradient * scale) for name, one, gradient in steps if one.numel()], RATE)
+        if scale != 1.0:
+            for *_, gradient in steps:
+                gradient *= scale
+        self.moments.update([one for one in steps if one[1].numel()], RATE)
         self.moments.counted()
 
     def _given(self, place_B: Tensor) -> Given:

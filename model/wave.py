@@ -3,13 +3,14 @@
 Legend: B users of the wave (all distinct), M length of x, H hidden, I items, n past steps a user has.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.blend.posts import ByTopic, posts_of
+from model.blend.terms import Terms
 from model.errors import ModelError
 from model.memory import Memory
 from model.step import Step
@@ -82,8 +83,8 @@ class Ranked(Advanced):
     """The same with scores, aligned to `Recommender.items`: logits before the tanh, or those of the blend."""
 
     scores_BI: Floats
-    terms: Mapping[str, Floats] = field(default_factory=dict)
-    "parts of the blend that sum to its scores, (B, I) each"
+    terms: Terms | None = None
+    "what sums to the blend's scores"
     posts: ByTopic | None = None
     "what the part `posts` is made of, in preset `full`"
 

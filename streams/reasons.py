@@ -28,8 +28,8 @@ def reasons(
     """
     row_R = np.repeat(np.arange(len(items)), [len(own) for own in items])
     item_R = np.array([item for own in items for item in own], np.int64)
-    terms = ranked.terms or {"net": ranked.scores_BI}
-    numbers = zip(*(term_BI[row_R, item_R].tolist() for term_BI in terms.values()), strict=True)
+    terms = ranked.terms.of(row_R, item_R) if ranked.terms else {"net": ranked.scores_BI[row_R, item_R]}
+    numbers = zip(*(term_R.tolist() for term_R in terms.values()), strict=True)
     by_network = [_shown(*one) for one in _parts(ranked, row_R, item_R, moved, networks)]
     whys = (_why(terms, own, networks, [shown[place] for shown in by_network]) for place, own in enumerate(numbers))
     return [list(islice(whys, len(own))) for own in items]

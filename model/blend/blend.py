@@ -8,23 +8,26 @@ time is over, so that the weights learn from what had seen no more than what was
 Legend: B events, I items, E heads of the network, D directions of h, F features, V length of v. h_BED: what each head sees.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.blend.event import Floats, Seen, Waited
+from model.blend.event import Asked, Floats, Seen, Waited
 from model.blend.features import Statistics
 from model.blend.heads import APART
-from model.blend.kernels import weigh
-from model.blend.parts import OWN, PLACES, START, TERM_F, TERMS
+from model.blend.parts import PLACES, START
+from model.blend.passes import put_scores
 from model.blend.posts import ByTopic
 from model.blend.state import read, write
+from model.blend.terms import Terms
 from model.blend.view import Teacher, View
 from model.blend.weights import Weights
+from model.threads import all_of, halves
 
 
 class Blend:
@@ -50,79 +53,92 @@ class Blend:
 
     # ---- rank ----
 
-    def scores(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> tuple[Floats, dict[str, Floats]]:
-        """Scores (B, I), and the terms that sum to them, by name."""
-        term_BTI = np.empty((len(seen), len(TERMS), self.statistics.rows), np.float32)
+    def scores(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> tuple[Floats, Terms]:
+        """Scores (B, I), and the terms that sum to them."""
         score_BI = np.empty((len(seen), self.statistics.rows), np.float32)
-        for some, block in self.statistics.blocks(h_BED, v_BV, seen):
-            weight_B2F = self._weights(block.seen) * block.good_BF[:, None]
-            for row, (term_TI, weight_2F) in enumerate(zip(term_BTI[some], weight_B2F, strict=True)):
-                (own_GI, trend_HI), young_I = block.features(row), block.young_BI[row]
-                term_TI[:] = 0
-                weigh(own_GI, young_I, weight_2F[:, :OWN], TERM_F[:OWN], term_TI)
-                weigh(trend_HI, young_I, weight_2F[:, OWN:], TERM_F[OWN:], term_TI)
-                term_TI.sum(axis=0, out=score_BI[some.start + row])
-        return score_BI, {name: term_BTI[:, row] for row, name in enumerate(TERMS)}
+        weight_B2F, blocks = self._weights(seen), list(self.statistics.blocks(h_BED, v_BV, seen))
+        for some, block in blocks:
+            weight_B2F[some] *= block.good_BF[:, None]
+            given = block.own_GBI, block.trend_HTI, block.young_TI, block.time_B, weight_B2F[some]
+            all_of([partial(put_scores, *given, one.start, one.stop, score_BI[some]) for one in halves(len(block.seen))])
+        return score_BI, Terms(blocks, weight_B2F)
 
     def net(self, h_BED: Tensor, seen: Sequence[Seen], rows: Sequence[int]) -> Floats:
         """The net's term of some items, (B, n), as in `scores`."""
         feature_EBn = self.statistics.net(h_BED, rows)
         weight_B2E = self._weights(seen)[:, :, PLACES["net"]]
-        young_Bn = self.statistics.young(seen)[:, list(rows)]
+        young_Bn = self._young(seen)[:, list(rows)]
         all_2Bn = np.einsum("bje,ebn->jbn", weight_B2E, feature_EBn)
         return np.asarray(all_2Bn[0] + all_2Bn[1] * young_Bn, np.float32)
 
     def _weights(self, seen: Sequence[Seen]) -> Floats:
         return np.stack([self.weights.of(one.context) for one in seen])
 
+    def _young(self, seen: Sequence[Seen]) -> NDArray[np.bool_]:
+        """Items that are new at the time of each event, (B, I)."""
+        asked = Asked.of(seen)
+        return self.statistics.trend.young(asked.times)[asked.time_B]
+
     def by_topic(self, v_BV: Floats, seen: Sequence[Seen], networks: int) -> ByTopic:
         """What the term `posts` of these events' scores is made of."""
         weight_B2 = self._weights(seen)[:, :, PLACES["posts"].start]
         if "posts" in self.statistics.without:
             weight_B2[:] = 0
-        return ByTopic(self.statistics.posts, v_BV, weight_B2, self.statistics.young(seen), networks)
+        return ByTopic(self.statistics.posts, v_BV, weight_B2, self._young(seen), networks)
 
     # ---- learn ----
 
-    def learn(self, h_BED: Tensor, v_BV: Floats, items: Sequence[int], seen: Sequence[Seen]) -> tuple[float, list[int]]:
-        """The weights learn one event after the other; all else waits for the end of the time.
+    def learn(
+        self, h_BED: Tensor, v_BV: Floats, items: Sequence[int], seen: Sequence[Seen]
+    ) -> tuple[Callable[[], float], list[int]]:
+        """What lets the weights learn, one event after the other, and gives the mean loss before each; all else waits for `settling`.
 
-        Gives the mean loss before each, and the events that teach.
+        Also the events that teach.
         """
-        losses, teaching, good = [], [], []
-        for some, block in self.statistics.blocks(h_BED, v_BV, seen):
-            keeps = len(self.waiting) + len(block.seen) <= APART
-            good.append(block.good_BF)
-            for event, (young_I, item, one) in enumerate(zip(block.young_BI, items[some], block.seen, strict=True)):
-                teaches = self.statistics.influence.teaches(one.user, item, one.at)
-                owned = [*one.past, *self.statistics.history.of(one.user)]
-                features = block.features(event)
-                losses.append(self.weights.learn(features, young_I, item, owned, one.context, teaches=teaches))
-                if teaches:
-                    row = some.start + event
-                    teaching.append(row)
-                    self.waiting.append(Waited(item, one, v_BV[row], h_BED[row], features[0] if keeps else None))
-        self.statistics.mend(np.concatenate(good))
-        return float(np.mean(losses)), teaching
+        influence, history = self.statistics.influence, self.statistics.history
+        teaching = [row for row, one in enumerate(seen) if influence.teaches(one.user, items[row], one.at)]
+        owned = [[*one.past, *history.of(one.user)] for one in seen]
+        blocks = list(self.statistics.blocks(h_BED, v_BV, seen))
+        keeps = len(self.waiting) + len(teaching) <= APART
+        for some, block in blocks:
+            for row in range(some.start, some.stop):
+                if row in teaching:
+                    own_GI = block.own_GBI[:, row - some.start] if keeps else None
+                    self.waiting.append(Waited(items[row], seen[row], v_BV[row], h_BED[row], own_GI))
+        self.statistics.mend(np.concatenate([block.good_BF for _, block in blocks]))
+
+        def weigh() -> float:
+            taught = [row in teaching for row in range(len(seen))]
+            losses = [self.weights.learn(block, items[some], owned[some], taught[some]) for some, block in blocks]
+            return float(np.mean(np.concatenate(losses)))
+
+        return weigh, teaching
 
     def count(self, item: int, v_V: Floats, seen: Seen) -> None:
         """Let an event feed the statistics only."""
         if self.statistics.influence.teaches(seen.user, item, seen.at):
             self.waiting.append(Waited(item, seen, v_V))
 
-    def settle(self) -> None:
-        """The time is over: heads and statistics take in its events one after the other."""
-        if self.waiting:
-            waited, self.waiting = self.waiting, []
-            self.statistics.learn(waited)
+    def settling(self) -> list[Callable[[], object]]:
+        """The time is over: what lets heads and statistics take in its events one after the other, each beside the others."""
+        waited, self.waiting = self.waiting, []
+        return self.statistics.learning(waited) if waited else []
 
-    def middle(self) -> Teacher:
-        """The mean of the heads of the network, as they have learned up to now."""
+    def adding(self) -> list[Callable[[], object]]:
+        """What lets heads add many steps to their weights, beside each other."""
+        statistics = self.statistics
+        heads = [*statistics.trail.heads, statistics.posts, *statistics.heads]
+        return [one.add for one in heads if one.many_apart]
+
+    def teacher(self) -> Teacher:
+        """The mean of the heads of the network, as they are now."""
         heads = self.statistics.heads
+        W_ID, b_I = (torch.zeros_like(one) for one in (heads[0].W_IH, heads[0].b_I))
         for one in heads:
             one.add()
-        W_EID, b_EI = torch.stack([one.W_IH for one in heads]), torch.stack([one.b_I for one in heads])
-        return Teacher(W_EID.mean(dim=0), b_EI.mean(dim=0), self.view)
+            W_ID.add_(one.W_IH, alpha=1 / len(heads))
+            b_I.add_(one.b_I, alpha=1 / len(heads))
+        return Teacher(W_ID, b_I, self.view)
 
     # ---- state ----
 
@@ -139,3 +155,4 @@ class Blend:
         one = cls(torch.zeros(0, 0), torch.zeros(0), width, without)
         read(one, found)
         return one
+

@@ -1,10 +1,10 @@
 """Events as the blend sees them: before they are ranked, with their features, and while they wait for the end of their time.
 
 Legend: B events, I items, E heads of the network, D directions of h, F features, of them G an event's own and H those of a time (the
-trend), V length of v. h_BED: what each head sees.
+trend), T times, V length of v, n past items. h_BED: what each head sees.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+LAST = 50  # past items that features look at
 Floats = NDArray[np.float32]
+Longs = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +31,59 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """The same of some events, as arrays."""
+
+    past_n: Longs
+    "distinct rows of each one's last items, newest first, from `first_B` on (B + 1)"
+    first_B: Longs
+    user_B: Longs
+    at_B: Longs
+    time_B: Longs
+    "which of the times it is"
+    times: tuple[int, ...]
+
+    @classmethod
+    def of(cls, seen: Sequence[Seen]) -> "Asked":
+        """Of these events."""
+        pasts = [recent(one.past) for one in seen]
+        times = tuple(dict.fromkeys(one.at for one in seen))
+        place = {at: row for row, at in enumerate(times)}
+        past_n = np.concatenate([*pasts, np.zeros(0, np.int64)])
+        users, moments = ([getattr(one, name) for one in seen] for name in ("user", "at"))
+        time_B = np.array([place[at] for at in moments], np.int64)
+        return cls(past_n, firsts(pasts), np.array(users, np.int64), np.array(moments, np.int64), time_B, times)
+
+
+def recent(past: Sequence[int]) -> Longs:
+    """Distinct rows of the last items, newest first."""
+    return np.array(list(dict.fromkeys(past[: -LAST - 1 : -1])), np.int64)
+
+
+def firsts(parts: Sequence[Sized]) -> Longs:
+    """Where each part begins when they stand one after the other, and the end."""
+    return np.concatenate([[0], np.cumsum([len(one) for one in parts])]).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """Features of some events, and what they were made from."""
 
     h_BED: Tensor
     v_BV: Floats
     seen: tuple[Seen, ...]
-    own_BGI: Floats
-    trends: Mapping[int, Floats]
-    "at each time, (H, I)"
+    time_B: Longs
+    "which of the times an event is of"
+    own_GBI: Floats
+    trend_HTI: Floats
     good_BF: NDArray[np.bool_]
     "whether the feature holds numbers; where it does not it is zero"
-    young_BI: NDArray[np.bool_]
-    "items that are new at the time of the event"
+    young_TI: NDArray[np.bool_]
+    "items that are new at a time"
 
-    def features(self, row: int) -> tuple[Floats, Floats]:
-        """All of an event: its own, and those of its time."""
-        return self.own_BGI[row], self.trends[self.seen[row].at]
+    def of(self, row_n: Longs, item_n: Longs) -> Floats:
+        """All features of some items, each for the event in its row, (F, n)."""
+        return np.concatenate([self.own_GBI[:, row_n, item_n], self.trend_HTI[:, self.time_B[row_n], item_n]])
 
     def is_of(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> bool:
         """Whether they are the features of these."""

@@ -4,7 +4,8 @@ Legend: B events, I items, E heads of the network, D directions of h, F features
 trend), V length of v. h_BED: what each head sees.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,24 +13,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.blend import neighbours, peers
-from model.blend.event import Block, Floats, Seen, Waited
+from model.blend.event import Asked, Block, Floats, Seen, Waited
 from model.blend.heads import RATES, Head
 from model.blend.history import History
 from model.blend.influence import Influence
+from model.blend.kernels import put_liking
 from model.blend.neighbours import Neighbours
 from model.blend.parts import OWN, PLACES
+from model.blend.passes import to_lifted, to_log_shares
 from model.blend.peers import Peers
 from model.blend.posts import post_head, tensor
 from model.blend.tastes import Tastes, standard
 from model.blend.texts import Texts
 from model.blend.trail import Trail
-from model.blend.trend import AGE, FLOOR, Trend, lift
+from model.blend.trend import AGE, FLOOR, Trend
+from model.blend.trend import FEATURES as TREND
+from model.rounded import rounded
+from model.threads import all_of, halves
 
 LIFT = 8.0  # log p + 8 is about 0 for a middling item, so that a head's weight does not move the level of all scores
 _LARGEST = 1e4  # a mean beyond it is no feature any more
 _AT_ONCE = 20_000_000  # numbers of one block of features
 _REMEMBERED = 2  # blocks
-_LIFTED: Mapping[str, Floats | np.float32] = {"neighbours": neighbours.FLOOR_F1, "peers": peers.FLOOR_F1, "texts": FLOOR}
+_FEW = 4  # events
+_FLOORS = {"neighbours": neighbours.FLOORS, "peers": peers.FLOORS, "texts": (FLOOR,)}
+_LIFTED = {name: np.array(floors, np.float32) for name, floors in _FLOORS.items()}
 "parts whose features are made of statistics, and from what they are lifted"
 
 
@@ -89,70 +97,79 @@ class Statistics:
         for one in self.remembered:
             if one.is_of(h_BED, v_BV, seen):
                 return one
-        own_BGI, sums_BG = self._memory(len(seen)), np.empty((len(seen), OWN), np.float32)
+        asked, own_GBI = Asked.of(seen), self._memory(len(seen))
+        trend_HTI = np.empty((TREND, len(asked.times), self.rows), np.float32)
+        total_GB = np.zeros((OWN, len(seen)), np.float32)
         with np.errstate(all="ignore"):  # of a part that has gone bad, which is found by its sums
-            trends = self._trends({one.at for one in seen})
-            self._put_products(h_BED, v_BV, seen, own_BGI)
-            self._put_counts(seen, trends, own_BGI, sums_BG)
-            good_BG, good_by_time = self._good(sums_BG), {at: self._good(one.sum(axis=1)) for at, one in trends.items()}
-        own_BGI[~good_BG] = 0.0
-        for at, trend_HI in trends.items():
-            trend_HI[~good_by_time[at] | ("trend" in self.without)] = 0.0
-        good_BF = np.hstack([good_BG, [good_by_time[one.at] for one in seen]])
-        block = Block(h_BED, v_BV, seen, own_BGI, trends, good_BF, self.young(seen))
+            with rounded():
+                all_of([*self._products(h_BED, v_BV, seen, own_GBI, total_GB), partial(self.trend.features, asked.times, trend_HTI)])
+            self._put_counts(asked, trend_HTI[AGE], own_GBI, total_GB)
+            good_GB, good_HT = self._good(total_GB), self._good(trend_HTI.sum(axis=2))
+        own_GBI[~good_GB] = 0.0
+        trend_HTI[~good_HT] = 0.0
+        if "trend" in self.without:
+            trend_HTI[:] = 0.0
+        good_BF, young_TI = np.vstack([good_GB, good_HT[:, asked.time_B]]).T, self.trend.young(asked.times)
+        block = Block(h_BED, v_BV, seen, asked.time_B, own_GBI, trend_HTI, good_BF, young_TI)
         self.remembered = [*self.remembered[1 - _REMEMBERED :], block]
         return block
 
     def _good(self, sums: Floats) -> NDArray[np.bool_]:
         return np.asarray(np.abs(sums) < _LARGEST * max(1, self.rows))
 
-    def _put_products(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen], own_BGI: Floats) -> None:
-        """Features that are made of the whole block at once: matrix products."""
-        place = {name: own_BGI[:, where] for name, where in PLACES.items() if name not in self.without}
-        if "net" in place:
-            for row, head in enumerate(self.heads):
-                np.add(head.log_shares(h_BED[:, row]).numpy(), np.float32(LIFT), out=place["net"][:, row])
-        if "trail" in place:
+    def _products(
+        self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen], own_GBI: Floats, sums_GB: Floats
+    ) -> Iterator[Callable[[], None]]:
+        """What makes those features that are products of matrices, each of all events at once, the longest first."""
+        there = {name: where.start for name, where in PLACES.items() if name not in self.without}
+        heads: list[tuple[Head, Tensor, int, bool]] = []
+        if "trail" in there:
             seen_by = self.trail.seen([one.past for one in seen], [one.user for one in seen])
-            for row, (head, seen_BV) in enumerate(zip(self.trail.heads, seen_by, strict=True)):
-                np.add(head.log_shares(seen_BV).numpy(), np.float32(LIFT), out=place["trail"][:, row])
-        if "texts" in place:
-            place["texts"][:, 0] = self.texts.features([one.user for one in seen], self.rows)
-        if "posts" in place:
-            place["posts"][:, 0] = self.posts.logits(tensor(v_BV)).numpy()
+            trail = enumerate(zip(self.trail.heads, seen_by, strict=True), start=there["trail"])
+            heads += [(head, seen_BV, row, True) for row, (head, seen_BV) in trail]
+        if "posts" in there:
+            heads.insert(1, (self.posts, tensor(v_BV), there["posts"], False))
+        if "net" in there:
+            heads += [(head, h_BED[:, row], there["net"] + row, True) for row, head in enumerate(self.heads)]
+        for head, seen_BV, row, shares in heads:
+            yield partial(_put_head, head, seen_BV, own_GBI[row], sums_GB[row], shares)
+        if "texts" in there:
+            yield partial(self.texts.features, [one.user for one in seen], own_GBI[there["texts"]])
 
-    def _put_counts(self, seen: Sequence[Seen], trends: Mapping[int, Floats], own_BGI: Floats, sums_BG: Floats) -> None:
-        """All others, and the sums of all, event by event, because the features of one fit into a core's cache."""
-        left_out, ones_I = self.without & PLACES.keys() - {"trend"}, np.ones(self.rows, np.float32)
-        root_I, ages = self.neighbours.roots(), {at: standard(-trend_HI[AGE]) for at, trend_HI in trends.items()}
-        for one, own_GI, sums_G in zip(seen, own_BGI, sums_BG, strict=True):
-            place = {name: own_GI[where] for name, where in PLACES.items() if name not in self.without}
-            if "tastes" in place:
-                self.tastes.features(one.user, ages[one.at], place["tastes"][0])
-            if "neighbours" in place:
-                self.neighbours.features(one.past, root_I, place["neighbours"])
-            if "peers" in place:
-                self.peers.features(one.user, one.past, one.at, place["peers"])
-            for name, floor in _LIFTED.items():
-                if name in place:
-                    lift(place[name], floor)
-            for name in left_out:
-                own_GI[PLACES[name]] = 0
-            np.matmul(own_GI, ones_I, out=sums_G)
+    def _put_counts(self, asked: Asked, age_TI: Floats, own_GBI: Floats, total_GB: Floats) -> None:
+        """All others, and what is lifted of all, a few events at once, because their features fit into a core's cache."""
+        there = {name: where for name, where in PLACES.items() if name not in self.without}
+        root_I, age_TI = self.neighbours.roots(), standard(-age_TI)
+        factor_B = self.tastes.factors(asked.user_B.tolist())
 
-    def _trends(self, times: Collection[int]) -> dict[int, Floats]:
-        """The trend at each time, (H, I)."""
-        made: dict[int, Floats] = {}
-        for at in times:
-            made[at] = self.trend.features(at, next(iter(made.values()), None))
-        return made
+        def put(some: slice) -> None:
+            if "tastes" in there:
+                row = there["tastes"].start
+                put_liking(factor_B, age_TI, asked.time_B, some.start, some.stop, own_GBI[row])
+                own_GBI[row, some].sum(axis=1, out=total_GB[row, some])
+            if "neighbours" in there:
+                self.neighbours.features(asked, some, root_I, own_GBI[there["neighbours"]])
+            if "peers" in there:
+                self.peers.features(asked, some, own_GBI[there["peers"]])
+            for name, floor_F in _LIFTED.items():
+                if name in there:
+                    to_lifted(own_GBI[there[name]], some.start, some.stop, floor_F, total_GB[there[name]])
+
+        def put_half(half: slice) -> None:
+            for start in range(half.start, half.stop, _FEW):
+                put(slice(start, min(start + _FEW, half.stop)))
+
+        for name in PLACES.keys() - there.keys() - {"trend"}:
+            own_GBI[PLACES[name]] = 0
+        all_of([partial(put_half, one) for one in halves(len(asked.at_B))])
 
     def _memory(self, events: int) -> Floats:
         """Room for features, which holds anything."""
+        size = OWN * events * self.rows
         for place, one in enumerate(self._spare):
-            if len(one) >= events and one.shape[2] == self.rows:
-                return self._spare.pop(place)[:events]
-        return np.empty((events, OWN, self.rows), np.float32)
+            if one.size >= size:
+                return self._spare.pop(place)[:size].reshape(OWN, events, self.rows)
+        return np.empty((OWN, events, self.rows), np.float32)
 
     def net(self, h_BED: Tensor, rows: Sequence[int]) -> Floats:
         """The features of the network's heads for some items alone, (E, B, n)."""
@@ -160,20 +177,28 @@ class Statistics:
         log_EBI[~(log_EBI.sum(dim=2).abs() < _LARGEST * self.rows)] = 0.0
         return np.asarray(log_EBI[:, :, list(rows)].numpy() * ("net" not in self.without), np.float32)
 
-    def young(self, seen: Sequence[Seen]) -> NDArray[np.bool_]:
-        """Items that are new at the time of each event, (B, I)."""
-        made = {at: self.trend.young(at) for at in {one.at for one in seen}}
-        return np.stack([made[one.at] for one in seen])
-
     # ---- learn ----
 
-    def learn(self, waited: Sequence[Waited]) -> None:
-        """Events one after the other; those without h were only counted, and teach the heads of the network nothing."""
-        self._learn_net([one for one in waited if one.h_ED is not None])
+    def learning(self, waited: Sequence[Waited]) -> list[Callable[[], object]]:
+        """What lets heads and statistics learn events one after the other, the longest first, beside each other; then call `settled`.
+
+        Events without h were only counted, and teach the heads of the network nothing.
+        """
+        tasks: list[Callable[[], object]] = [partial(self._count, waited)]
         if "trail" not in self.without:
-            self._learn_trail(waited)
+            tasks = [*self._learning_trail(waited), *tasks]
         if "posts" not in self.without:
-            self._learn_posts([one for one in waited if one.v_V.any()])
+            tasks = [*self._learning_posts([one for one in waited if one.v_V.any()]), *tasks]
+        if "net" not in self.without:
+            tasks += self._learning_net([one for one in waited if one.h_ED is not None])
+        return tasks
+
+    def settled(self) -> None:
+        """Everything of a time has been learned."""
+        self._spare = [one.own_GBI.reshape(-1) for one in self.remembered]
+        self.changed()
+
+    def _count(self, waited: Sequence[Waited]) -> None:
         for one in waited:
             self.tastes.learn(one.seen.user, self.trend.age_of(one.item, one.seen.at))
             self.trend.learn(one.item, one.seen.at)
@@ -181,29 +206,29 @@ class Statistics:
             self.peers.learn(one.seen.user, one.item, one.seen.at)
             self.texts.learn(one.seen.user, one.item)
             self.history.learn(one.seen.user, one.item)
-        self._spare = [one.own_BGI for one in self.remembered]
-        self.changed()
+            if "trail" not in self.without:
+                self.trail.count(one.seen.user, one.item)
 
-    def _learn_net(self, waited: Sequence[Waited]) -> None:
-        if not waited or "net" in self.without:
-            return
-        h_BED = torch.stack([one.h_ED for one in waited if one.h_ED is not None])
-        for row, head in enumerate(self.heads):
-            logits = _kept([one.own_GI for one in waited], PLACES["net"].start + row)
-            head.learn(h_BED[:, row], [one.item for one in waited], logits)
+    def _learning_net(self, waited: Sequence[Waited]) -> Iterator[Callable[[], object]]:
+        if waited:
+            h_BED = torch.stack([one.h_ED for one in waited if one.h_ED is not None])
+            for row, head in enumerate(self.heads):
+                logits = _kept([one.own_GI for one in waited], PLACES["net"].start + row)
+                yield partial(head.learn, h_BED[:, row], [one.item for one in waited], logits)
 
-    def _learn_trail(self, waited: Sequence[Waited]) -> None:
-        kept, where = [one.own_GI for one in waited], PLACES["trail"]
-        self.trail.learn(
-            [one.seen.past for one in waited], [one.seen.user for one in waited], [one.item for one in waited],
-            [_kept(kept, row) for row in range(where.start, where.stop)],
-        )  # fmt: skip
+    def _learning_trail(self, waited: Sequence[Waited]) -> Iterator[Callable[[], object]]:
+        seen_by = self.trail.seen([one.seen.past for one in waited], [one.seen.user for one in waited])
+        for row, (head, seen_BV) in enumerate(zip(self.trail.heads, seen_by, strict=True), start=PLACES["trail"].start):
+            some = [waited[place] for place in torch.nonzero(seen_BV.any(dim=1))[:, 0].tolist()]
+            if some:
+                logits = _kept([one.own_GI for one in some], row)
+                yield partial(head.learn, seen_BV[seen_BV.any(dim=1)], [one.item for one in some], logits)
 
-    def _learn_posts(self, waited: Sequence[Waited]) -> None:
+    def _learning_posts(self, waited: Sequence[Waited]) -> Iterator[Callable[[], object]]:
         if waited:
             v_BV = tensor(np.stack([one.v_V for one in waited]))
             logits = _kept([one.own_GI for one in waited], PLACES["posts"].start)
-            self.posts.learn(v_BV, [one.item for one in waited], logits)
+            yield partial(self.posts.learn, v_BV, [one.item for one in waited], logits)
 
     def mend(self, good_BF: NDArray[np.bool_]) -> None:
         """Parts with a feature that holds no numbers are put right: they start again, a head of the network from the anchor."""
@@ -220,6 +245,14 @@ class Statistics:
                 part.mend()
         if ill:
             self.changed()
+
+
+def _put_head(head: Head, seen_BV: Tensor, out_BI: Floats, total_B: Floats, shares: bool) -> None:  # noqa: FBT001 - named in `_products`
+    head.logits(seen_BV, torch.from_numpy(out_BI))
+    if shares:
+        to_log_shares(out_BI, LIFT, total_B)
+    else:
+        out_BI.sum(axis=1, out=total_B)
 
 
 def _kept(features: Sequence[Floats | None], row: int) -> list[Floats] | None:

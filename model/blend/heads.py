@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.blend.kernels import to_step
+from model.blend.passes import to_steps
 from model.rows import with_rows
 
 RATES = (0.0, 1.0)
 APART, _AT_ONCE = 64, 8
-_MANY = 32  # steps apart that are dearer to count in the next wave than to add to W
+_MANY = 32
 _START, _LEAST = 0.1, 1e-5
 Floats = NDArray[np.floating]
 
@@ -33,7 +33,7 @@ class Head:
 
     def __init__(self, rate: float, W_IH: Tensor, b_I: Tensor, *, biased: bool = True) -> None:
         self.rate, self.biased = rate, biased
-        self.W_IH, self.b_I = W_IH.detach().clone(), b_I.detach().clone()
+        self.W_IH, self.b_I = (one.detach().to(torch.float32, copy=True) for one in (W_IH, b_I))
         self.G_I = torch.full_like(self.b_I, _START)
         self._start_apart()
 
@@ -55,9 +55,9 @@ class Head:
 
     # ---- rank ----
 
-    def logits(self, h_BH: Tensor) -> Tensor:
-        """W h + b, (B, I)."""
-        logits_BI = torch.addmm(self.b_I, h_BH, self.W_IH.T)
+    def logits(self, h_BH: Tensor, out_BI: Tensor | None = None) -> Tensor:
+        """W h + b, (B, I), there if told where."""
+        logits_BI = torch.addmm(self.b_I, h_BH, self.W_IH.T, out=out_BI)
         if self._apart:
             step_PI, h_PH = self.apart
             logits_BI.addmm_(h_BH @ h_PH.T, step_PI)
@@ -86,8 +86,11 @@ class Head:
             self._put_steps(some_BH, some, step_BI)
             if self.biased:
                 self.b_I += step_BI.sum(dim=0)
-        if self._apart >= _MANY:
-            self.add()
+
+    @property
+    def many_apart(self) -> bool:
+        """Whether steps apart are dearer to count in the next wave than to add to W."""
+        return self._apart >= _MANY
 
     def _put_steps(self, h_BH: Tensor, items: Sequence[int], step_BI: Tensor) -> None:
         """The steps of events one after the other in place of their logits; those before an event count in them."""
@@ -96,18 +99,8 @@ class Head:
             few = slice(start, min(start + _AT_ONCE, len(items)))
             if start:
                 step_BI[few].addmm_(like_BB[few, :start], step_BI[:start])
-            self._put_few(items[few], like_BB[few, few].numpy(), step_BI[few].numpy())
-
-    def _put_few(self, items: Sequence[int], like_BB: Floats, step_BI: Floats) -> None:
-        G_I = self.G_I.numpy()
-        for event, item in enumerate(items):
-            step_I = step_BI[event]
-            if event:
-                step_I += like_BB[event, :event] @ step_BI[:event]
-            step_I -= step_I.max()
-            np.exp(step_I, out=step_I)
-            growth = like_BB[event, event] + (not self.biased)
-            to_step(step_I, item, np.array([1 / step_I.sum(), growth, self.rate, _LEAST], step_I.dtype), G_I)
+            given = step_BI[few].numpy(), like_BB[few, few].numpy(), np.array(items[few], np.int64)
+            to_steps(*given, float(not self.biased), self.rate, _LEAST, self.G_I.numpy())
 
     def add(self) -> None:
         """Add the steps apart to W."""

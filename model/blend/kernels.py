@@ -2,33 +2,56 @@
 
 Strict IEEE arithmetic in the order written, so results do not depend on the machine.
 
-Legend: I items, U users, n past items of a user, N and T kept of a row, D decays, P peers, F features, T terms.
+Legend: B events, I items, U users, n past items of all events (from `first_B` on for each, newest first), N and T kept of a row, D
+decays, L past items that count, P peers.
 """
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.blend.passes import exp32
 from model.compiled import compiled
 
 Rows = NDArray[np.int32]
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float32]
-Numbers = NDArray[np.floating]
-Flags = NDArray[np.bool_]
 
 
 @compiled
-def add_links(from_n: Longs, item_IN: Rows, weight_IDN: Floats, weight_Dn: Floats, out_DI: Floats) -> None:
-    """Add the links of some items, each times its weight; links to row -1 are none."""
-    for place in range(len(from_n)):
-        row = from_n[place]
-        for link in range(item_IN.shape[1]):
-            item = item_IN[row, link]
-            if item >= 0:
-                for decay in range(out_DI.shape[0]):
-                    out_DI[decay, item] += weight_IDN[row, decay, link] * weight_Dn[decay, place]
+def put_near(
+    past_n: Longs, first_B: Longs, start: int, stop: int, item_IN: Rows, weight_IDN: Floats, decayed_DL: Floats, root_I: Floats,
+    out_DBI: Floats,
+) -> None:  # fmt: skip
+    """How near items are to some events' pasts: links times what is left of them, by the roots of both items' counts."""
+    for event in range(start, stop):
+        out_DBI[:, event] = 0
+        for place in range(first_B[event + 1] - first_B[event]):
+            row = past_n[first_B[event] + place]
+            for decay in range(len(out_DBI)):
+                out_I, weight = out_DBI[decay, event], decayed_DL[decay, place] / root_I[row]
+                for link in range(item_IN.shape[1]):
+                    if item_IN[row, link] >= 0:
+                        out_I[item_IN[row, link]] += weight_IDN[row, decay, link] * weight
+        for decay in range(len(out_DBI)):
+            out_I = out_DBI[decay, event]
+            for item in range(len(out_I)):
+                out_I[item] /= root_I[item]
+
+
+@compiled
+def put_following(
+    past_n: Longs, first_B: Longs, start: int, stop: int, item_IN: Rows, weight_I1N: Floats, follows_L: Floats, root_I: Floats,
+    out_BI: Floats,
+) -> None:  # fmt: skip
+    """What followed the end of some events' pasts, a link by the count of the item it comes from."""
+    for event in range(start, stop):
+        out_BI[event] = 0
+        for place in range(min(first_B[event + 1] - first_B[event], len(follows_L))):
+            row = past_n[first_B[event] + place]
+            weight = follows_L[place] / (root_I[row] * root_I[row])
+            for link in range(item_IN.shape[1]):
+                if item_IN[row, link] >= 0:
+                    out_BI[event, item_IN[row, link]] += weight_I1N[row, 0, link] * weight
 
 
 @compiled
@@ -74,55 +97,72 @@ def strengthen_from(row: int, to_n: Longs, weight_Dn: Floats, item_IN: Rows, wei
 
 
 @compiled
-def weigh(feature_FI: Floats, young_I: Flags, weight_2F: Floats, term_F: Longs, out_TI: Floats) -> None:
-    """Add features to their terms, each times its weight, which is another one where an item is young."""
-    for feature in range(len(feature_FI)):
-        of_all, of_young = weight_2F[0, feature], weight_2F[0, feature] + weight_2F[1, feature]
-        term = term_F[feature]
-        for item in range(len(young_I)):
-            out_TI[term, item] += (of_young if young_I[item] else of_all) * feature_FI[feature, item]
+def _nearest(
+    from_n: Longs, own: int, peers: int, user_IT: Rows, count_I: Longs, count_U: Longs, shared_U: Rows
+) -> tuple[Longs, Floats]:
+    """Those who share most of some items with a user (row, -1 = none), in the order of their rows, and shared items^2 / their count.
 
-
-@compiled
-def to_step(share_I: Numbers, item: int, factor_4: Numbers, G_I: Numbers) -> None:
-    """AdaGrad's step in place of exp(logits): `factor_4` is what makes shares of them, 1 + |h|^2, the rate, and the least g."""
-    to_share, growth, rate, least = factor_4
-    none = to_share - to_share
-    of_item, G_of_item = 1 - share_I[item] * to_share, G_I[item]
-    of_item = of_item if of_item >= least else none
-    for row in range(len(share_I)):
-        share = share_I[row] * to_share
-        share = share if share >= least else none
-        G = G_I[row] + share * share * growth
-        G_I[row] = G
-        share_I[row] = (-rate * share) / np.sqrt(G)
-    G_I[item] = G_of_item + of_item * of_item * growth
-    share_I[item] = rate * of_item / np.sqrt(G_I[item])
-
-
-@compiled
-def count_takers(from_n: Longs, user_IT: Rows, shared_U: Longs, taker_P: Longs) -> int:
-    """Count how many of some items each user has taken, from zero; those who took any come into `taker_P`, and their number back."""
-    takers = 0
+    `shared_U` is zero before and after. Among equally near ones those who took the earlier items come first.
+    """
+    taker_P, takers = np.empty(from_n.size * user_IT.shape[1], np.int64), 0
     for row in from_n:
-        for user in user_IT[row]:
+        for user in user_IT[row, : count_I[row]]:
             if user >= 0:
                 if shared_U[user] == 0:
                     taker_P[takers] = user
                     takers += 1
                 shared_U[user] += 1
-    return takers
+    like_P = np.empty(takers, np.float32)
+    for place in range(takers):
+        user = taker_P[place]
+        shared = np.float32(shared_U[user])
+        like_P[place] = shared * shared / np.float32(max(count_U[user], 1))
+        shared_U[user] = 0
+        if user == own:
+            like_P[place] = 0
+    least, room = np.float32(-1), takers
+    if takers > peers:
+        least = np.partition(like_P, takers - peers)[takers - peers]
+        room = peers - int(np.count_nonzero(like_P > least))
+    chosen_P, chosen = np.empty(min(takers, peers), np.int64), 0
+    for place in range(takers):
+        if like_P[place] > least or (like_P[place] == least and room > 0):
+            room -= int(like_P[place] == least)
+            chosen_P[chosen] = place
+            chosen += 1
+    peer_P = taker_P[chosen_P]
+    order_P = np.argsort(peer_P)  # so that sums do not depend on who was found first
+    return peer_P[order_P], like_P[chosen_P[order_P]]
 
 
 @compiled
-def add_taken(peer_P: Longs, like_P: Floats, item_UN: Rows, at_UN: Longs, at: int, decay_a_ms: float, out_2I: Floats) -> None:
-    """Add what peers took, each weighed by likeness: at any time, and halved with age."""
-    for place in range(len(peer_P)):
-        peer, like = peer_P[place], like_P[place]
-        for taken in range(item_UN.shape[1]):
-            item = item_UN[peer, taken]
-            if item >= 0:
-                out_2I[0, item] += like
-                fading = max(0, at - at_UN[peer, taken]) * decay_a_ms
-                if fading < 16:  # beyond it about a ten-millionth is left
-                    out_2I[1, item] += like * np.float32(math.exp(-fading))
+def put_taken(
+    past_n: Longs, first_B: Longs, start: int, stop: int, user_B: Longs, at_B: Longs, peers: int, user_IT: Rows, count_I: Longs,
+    count_U: Longs, item_UN: Rows, at_UN: Longs, decay_a_ms: float, out_2BI: Floats,
+) -> None:  # fmt: skip
+    """What the peers of some events' users took, each weighed by likeness: at any time, and halved with age."""
+    shared_U, lately_N = np.zeros(len(count_U), np.int32), np.empty(item_UN.shape[1], np.float32)
+    for event in range(start, stop):
+        out_2BI[:, event] = 0
+        ever_I, lately_I, at = out_2BI[0, event], out_2BI[1, event], at_B[event]
+        own_n, user = past_n[first_B[event] : first_B[event + 1]], user_B[event]
+        peer_P, like_P = _nearest(own_n, user, peers, user_IT, count_I, count_U, shared_U)
+        for place in range(len(peer_P)):
+            peer, like = peer_P[place], like_P[place]
+            kept = min(count_U[peer], len(lately_N))
+            for taken in range(kept):
+                lately_N[taken] = like * exp32(np.float32(max(0, at - at_UN[peer, taken]) * -decay_a_ms))
+            for taken in range(kept):
+                item = item_UN[peer, taken]
+                if item >= 0:
+                    ever_I[item] += like
+                    lately_I[item] += lately_N[taken]
+
+
+@compiled
+def put_liking(factor_B: Floats, value_TI: Floats, time_B: Longs, start: int, stop: int, out_BI: Floats) -> None:
+    """Each event's factor times a value of its time."""
+    for event in range(start, stop):
+        value_I = value_TI[time_B[event]]
+        for item in range(len(value_I)):
+            out_BI[event, item] = factor_B[event] * value_I[item]

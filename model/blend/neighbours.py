@@ -8,15 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model.blend.kernels import add_links, strengthen, strengthen_from
+from model.blend.event import LAST, Asked, recent
+from model.blend.kernels import put_following, put_near, strengthen, strengthen_from
 from model.blend.trend import FLOOR, HIGH_FLOOR
 from model.rows import with_room
 
-LAST, FOLLOWED = 50, 5
+FOLLOWED = 5
 KEPT = 256
 DECAYS = (0.95, 0.5)
-FLOOR_F1 = np.array([[FLOOR], [FLOOR], [HIGH_FLOOR], [FLOOR]])
-FEATURES = len(FLOOR_F1)
+FLOORS = (FLOOR, FLOOR, HIGH_FLOOR, FLOOR)
+FEATURES = len(FLOORS)
 _NONE = -1
 Floats = NDArray[np.float32]
 _WEIGHTS_DN = np.array([decay ** np.arange(LAST) for decay in DECAYS], np.float32)
@@ -47,11 +48,6 @@ class Links:
     def add_to(self, row: int, to_n: NDArray[np.int64], weight_Dn: Floats) -> None:
         """Strengthen links from one row to distinct others."""
         strengthen_from(row, to_n, weight_Dn, self.item_IN, self.weight_IDN)
-
-    def read(self, from_n: NDArray[np.int64], weight_Dn: Floats, out_DI: Floats) -> None:
-        """Sum of the links from some items, each times its weight."""
-        out_DI[:] = 0
-        add_links(from_n, self.item_IN, self.weight_IDN, weight_Dn, out_DI)
 
     def mend(self) -> None:
         """Links that hold no numbers are taken away."""
@@ -94,26 +90,15 @@ class Neighbours:
         """Roots of how often each item was taken, (I,)."""
         return np.asarray(np.sqrt(np.maximum(self.count_I, np.float32(1))), np.float32)
 
-    def features(self, past: Sequence[int], root_I: Floats, out_FI: Floats) -> None:
-        """How near each item is to a past, by decay, the last of them twice, and how often it followed the end of it."""
-        recent_n = recent(past)
-        if not len(recent_n):
-            out_FI[:] = 0
-            return
-        near_DI = out_FI[: len(DECAYS)]
-        self.pairs.read(recent_n, _WEIGHTS_DN[:, : len(recent_n)] / root_I[recent_n], near_DI)
-        near_DI /= root_I
-        out_FI[len(DECAYS)] = near_DI[-1]
-        last_n = recent_n[:FOLLOWED]
-        self.next.read(last_n, np.asarray(_FOLLOWS_1N[:, : len(last_n)] / np.square(root_I[last_n]), np.float32), out_FI[-1:])
+    def features(self, asked: Asked, some: slice, root_I: Floats, out_FBI: Floats) -> None:
+        """How near each item is to some events' pasts, by decay, the last of them twice, and how often it followed the end of them."""
+        looked = asked.past_n, asked.first_B, some.start, some.stop
+        put_near(*looked, self.pairs.item_IN, self.pairs.weight_IDN, _WEIGHTS_DN, root_I, out_FBI[: len(DECAYS)])
+        out_FBI[len(DECAYS), some] = out_FBI[len(DECAYS) - 1, some]
+        put_following(*looked, self.next.item_IN, self.next.weight_IDN, _FOLLOWS_1N[0], root_I, out_FBI[-1])
 
     def mend(self) -> None:
         """What holds no numbers starts again."""
         self.pairs.mend()
         self.next.mend()
         np.nan_to_num(self.count_I, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-
-
-def recent(past: Sequence[int]) -> NDArray[np.int64]:
-    """Distinct rows of the last 50, newest first."""
-    return np.array(list(dict.fromkeys(past[: -LAST - 1 : -1])), np.int64)

@@ -6,20 +6,19 @@ Legend: U users, I items, N items kept of a user, T takers kept of an item, n pa
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.blend.kernels import add_taken, count_takers
-from model.blend.neighbours import recent
+from model.blend.event import Asked
+from model.blend.kernels import put_taken
 from model.blend.trend import DAY_MS, FLOOR, HIGH_FLOOR
 from model.rows import with_room
 
 ITEMS_KEPT, TAKERS_KEPT = 128, 512
 PEERS = 200
-FLOOR_F1 = np.array([[FLOOR], [HIGH_FLOOR]])
-FEATURES = len(FLOOR_F1)
+FLOORS = (FLOOR, HIGH_FLOOR)
+FEATURES = len(FLOORS)
 HALF_LIFE_DAYS = 3.0
 _DECAY_A_MS = math.log(2) / (HALF_LIFE_DAYS * DAY_MS)
 _NONE = -1
@@ -32,7 +31,6 @@ class Peers:
         self.item_UN = np.full((0, ITEMS_KEPT), _NONE, np.int32)
         self.at_UN = np.zeros((0, ITEMS_KEPT), np.int64)
         self.count_U = np.zeros(0, np.int64)
-        self._shared_U = np.zeros(0, np.int64)  # zero but while peers are looked for
         self.user_IT = np.full((items, TAKERS_KEPT), _NONE, np.int32)
         self.count_I = np.zeros(items, np.int64)
 
@@ -68,28 +66,12 @@ class Peers:
         self.item_UN = with_room(self.item_UN, users, _NONE)
         self.at_UN, self.count_U = with_room(self.at_UN, users), with_room(self.count_U, users)
 
-    def features(self, user: int, past: Sequence[int], at: int, out_FI: NDArray[np.float32]) -> None:
-        """What his nearest peers took, each weighed by likeness, at any time and with a half-life of three days.
+    def features(self, asked: Asked, some: slice, out_FBI: NDArray[np.float32]) -> None:
+        """What the nearest peers of some events' users took, each weighed by likeness, at any time and with a half-life of three days.
 
-        Likeness: shared items^2 / the peer's count (his own count is the same for all). `user` -1 = without a row.
+        Likeness: shared items^2 / the peer's count (the user's own count is the same for all).
         """
-        out_FI[:] = 0
-        recent_n = recent(past)
-        if not len(recent_n):
-            return
-        peer_P, like_P = self._nearest(user, recent_n)
-        add_taken(peer_P, like_P, self.item_UN, self.at_UN, at, _DECAY_A_MS, out_FI)
-
-    def _nearest(self, user: int, recent_n: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The nearest peers and their likeness; looks at nobody else than the takers of these items."""
-        self._shared_U = with_room(self._shared_U, len(self.count_U))
-        found_P = np.empty(len(recent_n) * TAKERS_KEPT, np.int64)
-        peer_P = found_P[: count_takers(recent_n, self.user_IT, self._shared_U, found_P)]
-        like_P = (np.square(self._shared_U[peer_P]) / np.maximum(self.count_U[peer_P], 1)).astype(np.float32)
-        self._shared_U[peer_P] = 0
-        like_P[peer_P == user] = 0
-        if len(peer_P) > PEERS:
-            best_P = np.argpartition(-like_P, PEERS)[:PEERS]
-            peer_P, like_P = peer_P[best_P], like_P[best_P]
-        order_P = np.argsort(peer_P)  # of rows, so that the sums do not depend on how the best are found
-        return peer_P[order_P], like_P[order_P]
+        put_taken(
+            asked.past_n, asked.first_B, some.start, some.stop, asked.user_B, asked.at_B, PEERS, self.user_IT, self.count_I,
+            self.count_U, self.item_UN, self.at_UN, _DECAY_A_MS, out_FBI,
+        )  # fmt: skip

@@ -3,8 +3,10 @@
 The age of an item is ln(1 + days since it was first taken), 0 where nobody has taken it; that of a user the mean over what he takes,
 over the last LAST of it, against a middling age. The feature is their product, nearer zero where little is known of him.
 
-Legend: I items, U users with a row.
+Legend: B events, I items, U users with a row.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +37,10 @@ class Tastes:
         mean, count = self.age_U2[user]
         self.age_U2[user] = mean + ((age - _MIDDLE) / _SPREAD - mean) / min(count + 1, LAST), count + 1
 
-    def features(self, user: int, age_I: Floats, out_I: Floats) -> None:
-        """For a user (row, -1 = none), and the standard ages of the items at the time."""
-        mean, count = self.age_U2[user] if 0 <= user < len(self.age_U2) else (0.0, 0.0)
-        np.multiply(age_I, np.float32(mean * count / (count + _PRIOR)), out=out_I)
+    def factors(self, users: Sequence[int]) -> Floats:
+        """What the standard ages of items are multiplied by for each user (row, -1 = none), (B,)."""
+        own_B2 = np.array([self.age_U2[user] if 0 <= user < len(self.age_U2) else (0.0, 0.0) for user in users]).reshape(-1, 2)
+        return np.asarray(own_B2[:, 0] * own_B2[:, 1] / (own_B2[:, 1] + _PRIOR), np.float32)
 
     def mend(self) -> None:
         """Users whose age is no number start again."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from model.blend.passes import to_fourth
 from model.lesson import BUCKETS
 from model.rows import with_room
 
@@ -58,17 +59,15 @@ class Texts:
             self.profile_UW[user] *= _DECAY
             self.profile_UW[user] += weight_W / length
 
-    def features(self, users: Sequence[int], items: int) -> Floats:
-        """Likeness of each item to what each user took, (B, I); zero without texts."""
-        unit_IW, idf_W = self._weights(items)
+    def features(self, users: Sequence[int], out_BI: Floats) -> None:
+        """Likeness of each item to what each user took; zero without texts."""
+        unit_IW, idf_W = self._weights(out_BI.shape[1])
         profile_BW = np.zeros((len(users), BUCKETS), np.float32)
         for row, user in enumerate(users):
             if 0 <= user < len(self.profile_UW):
                 profile_BW[row] = self.profile_UW[user] * idf_W
         profile_BW /= np.sqrt(np.square(profile_BW).sum(axis=1, keepdims=True)) + _TINY
-        like_IB = unit_IW @ np.ascontiguousarray(profile_BW.T)
-        np.square(like_IB, out=like_IB)
-        return np.asarray(np.square(like_IB).T, np.float32)
+        to_fourth(unit_IW @ np.ascontiguousarray(profile_BW.T), out_BI)
 
     def _weights(self, items: int) -> tuple[csr_array, Floats]:
         """Unit tf-idf rows, sparse because texts are short, and idf, made anew once texts have changed."""

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.blend.event import LAST, recent
 from model.blend.heads import Head
-from model.blend.neighbours import LAST, recent
 from model.rows import with_room
 
 RATES = (1.0, 0.3)
@@ -58,19 +58,11 @@ class Trail:
                 all_BD[row] = self.profile_UD[user]
         return [torch.from_numpy(one_BV) for one_BV in (last_of(pasts), _of_length(all_BD, _LENGTH))]
 
-    def learn(
-        self, pasts: Sequence[Sequence[int]], users: Sequence[int], items: Sequence[int],
-        logits: Sequence[Sequence[Floats] | None] = (None, None),
-    ) -> None:  # fmt: skip
-        """Events one after the other for the heads, all of one time; then they count in the sums. `logits`: (I,) of each, as now."""
-        for head, seen_BV, own in zip(self.heads, self.seen(pasts, users), logits, strict=True):
-            rows = torch.nonzero(seen_BV.any(dim=1))[:, 0].tolist()
-            if rows:
-                head.learn(seen_BV[rows], [items[row] for row in rows], None if own is None else [own[row] for row in rows])
-        for user, item in zip(users, items, strict=True):
-            self.profile_UD = with_room(self.profile_UD, user + 1)
-            self.profile_UD[user] *= _DECAY_OF_ALL
-            self.profile_UD[user] += _signs_of([item])[0]
+    def count(self, user: int, item: int) -> None:
+        """An item taken, for the sums."""
+        self.profile_UD = with_room(self.profile_UD, user + 1)
+        self.profile_UD[user] *= _DECAY_OF_ALL
+        self.profile_UD[user] += _signs_of([item])[0]
 
     def mend(self) -> None:
         """What holds no numbers starts again."""

@@ -1,10 +1,15 @@
 """Past-only statistics of items: how often and how lately they were taken (BLEND, recipe 2).
 
-Legend: S half-lives in time, R half-lives in events, I items, F features.
+Legend: S half-lives in time, R half-lives in events, I items, F features, T times.
 """
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from model.blend.passes import put_log_days, to_lifted
 
 DAY_MS = 86_400_000
 HALF_LIVES_DAYS = np.array([1.0, 7.0, 30.0, 36_500.0])
@@ -15,7 +20,7 @@ FEATURES = _TOTAL + 1
 FLOOR, HIGH_FLOOR = np.float32(0.1), np.float32(10)
 "what a share is lifted from; from the high one only what stands far out is told apart"
 YOUNG_DAYS = 7.0
-_TINY, _LARGEST = 1e-12, 1e12
+_LARGEST = 1e12
 _KEPT_EVENT = 0.5 ** (1 / HALF_LIVES_EVENTS)
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -62,48 +67,31 @@ class Trend:
         self.last_I[row] = np.fmax(self.last_I[row], at)
         self.first_I[row] = np.fmin(self.first_I[row], at)
 
-    def features(self, at: int, before: Floats | None = None) -> Floats:
+    def features(self, times: Sequence[int], out_FTI: Floats) -> None:
         """Lifted counts of each half-life, -log(1 + age in days), -log(1 + days since last taken), 1[never taken],
-        log(1 + count of all time); (F, I).
-
-        `before`: the features at another time with nothing learned in between. Only age and idleness change with time alone.
+        log(1 + count of all time), at some times. Only age and idleness change with time alone.
         """
-        if before is None:
-            feature_FI = np.empty((FEATURES, len(self.first_I)), np.float32)
-            feature_FI[: len(HALF_LIVES_DAYS)], feature_FI[len(HALF_LIVES_DAYS) : _COUNTED] = self.counts_SI, self.recent_RI
-            lift(feature_FI[:_COUNTED])
-            feature_FI[_NEVER] = np.isnan(self.first_I)
-            feature_FI[_TOTAL] = np.log1p(self.counts_SI[-1] / self.unit_S[-1])
-        else:
-            feature_FI = before.copy()
-        feature_FI[AGE], feature_FI[_IDLE] = -_log_days(at, self.first_I), -_log_days(at, self.last_I)
-        return feature_FI
+        counted_F1I = np.concatenate([self.counts_SI, self.recent_RI], dtype=np.float32)[:, None]
+        to_lifted(counted_F1I, 0, 1, np.full(_COUNTED, FLOOR), np.empty((_COUNTED, 1), np.float32))
+        out_FTI[:_COUNTED] = counted_F1I
+        out_FTI[_NEVER] = np.isnan(self.first_I)
+        out_FTI[_TOTAL] = np.log1p(self.counts_SI[-1] / self.unit_S[-1])
+        for row, since_I in ((AGE, self.first_I), (_IDLE, self.last_I)):
+            put_log_days(np.array(times, np.float64), since_I, out_FTI[row])
 
     def age_of(self, row: int, at: int) -> float:
         """Log(1 + days since an item was first taken), 0 of one that nobody has taken."""
-        return float(_log_days(at, self.first_I[row : row + 1])[0])
+        days = (at - self.first_I[row]) / DAY_MS
+        return math.log1p(days) if days > 0 else 0.0
 
-    def young(self, at: int) -> NDArray[np.bool_]:
-        """Items that nobody has taken yet, or for the first time in the last seven days, (I,)."""
-        return ~(self.first_I < at - YOUNG_DAYS * DAY_MS)
+    def young(self, times: Sequence[int]) -> NDArray[np.bool_]:
+        """Items that nobody has taken yet at some times, or for the first time in the last seven days, (T, I)."""
+        return ~(self.first_I < np.array(times)[:, None] - YOUNG_DAYS * DAY_MS)
 
     def mend(self) -> None:
         """Counts that are no numbers start again from zero."""
         for one in (self.counts_SI, self.recent_RI):
             np.nan_to_num(one, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-
-
-def _log_days(at: int, since_I: Doubles) -> Doubles:
-    days_I = (at - since_I) / DAY_MS
-    return np.asarray(np.log1p(np.fmax(days_I, 0, out=days_I)), np.float64)  # no number becomes 0
-
-
-def lift(value_FI: Floats, floor: Floats | np.float32 = FLOOR) -> None:
-    """log(I s_i / sum s + floor) of each row of non-negative statistics, in their place; `floor`: one, or one a row, (F, 1)."""
-    totals_F1 = value_FI.sum(axis=-1, keepdims=True)
-    value_FI *= value_FI.shape[-1] / np.maximum(totals_F1, _TINY)
-    value_FI += floor
-    np.log(value_FI, out=value_FI)
 
 
 def _kept(milliseconds: int) -> Doubles:

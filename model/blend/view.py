@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from model.blend.passes import to_softmax_slopes
+
 DIRECTIONS = 64
 
 
@@ -41,16 +43,14 @@ class View:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Teacher:
-    """A softmax over the items, that a cell may learn by."""
+    """A softmax over the items in float32, that a cell may learn by."""
 
     W_ID: Tensor
     b_I: Tensor
     view: View
 
-    def logits(self, h_BH: Tensor) -> Tensor:
-        """Before the softmax, (B, I)."""
-        return torch.addmm(self.b_I, self.view.seen(h_BH), self.W_ID.T)
-
-    def slope(self, slope_BI: Tensor) -> Tensor:
-        """The slope by h of a slope by the logits, (B, H)."""
-        return self.view.back(slope_BI @ self.W_ID)
+    def slopes(self, h_BH: Tensor, item_B: Tensor) -> Tensor:
+        """The gradient in h of the mean loss of the items taken, (B, H)."""
+        logit_BI = torch.addmm(self.b_I, self.view.seen(h_BH).to(self.b_I.dtype), self.W_ID.T)
+        to_softmax_slopes(logit_BI.numpy(), item_B.numpy(), 1 / len(item_B))
+        return self.view.back((logit_BI @ self.W_ID).to(h_BH.dtype))

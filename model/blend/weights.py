@@ -7,14 +7,16 @@ alike (popularity of seven and of thirty days, two heads of one network), and a 
 
     A <- lambda A + g g^T;    w <- w - eta (A + epsilon)^-1 g        g: gradient of the loss by (w, w'); shared row and context's alike
 
-Legend: F features, C contexts, I items, W = 2 F weights: those for all items, then what young ones add.
+Legend: B events, F features, C contexts, I items, W = 2 F weights: those for all items, then what young ones add.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dposv
+
+from model.blend.event import Block, firsts
+from model.blend.passes import learn_weights
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -32,62 +34,27 @@ class Weights:
         self.weight_CW = np.zeros((CONTEXTS, 2 * self.features))
         self.weight_CW[SHARED, : self.features] = start_F
         self.curvature_CWW = np.zeros((CONTEXTS, 2 * self.features, 2 * self.features))
-        self._ridge_WW = RIDGE * np.eye(2 * self.features)
 
     def of(self, context: int) -> Floats:
         """The weights that hold in a context, and what is added to them for young items, (2, F)."""
-        weight_W = np.nan_to_num(self.weight_CW[SHARED] + self.weight_CW[context], nan=0.0, posinf=0.0, neginf=0.0)
+        weight_W = self.weight_CW[SHARED] + self.weight_CW[context]
+        if not np.isfinite(weight_W).all():
+            weight_W = np.nan_to_num(weight_W, nan=0.0, posinf=0.0, neginf=0.0)
         return np.asarray(weight_W, np.float32).reshape(2, self.features)
 
-    def learn(
-        self, features: Sequence[Floats], young_I: NDArray[np.bool_], item: int, owned: Sequence[int], context: int, *,
-        teaches: bool = True,
-    ) -> float:  # fmt: skip
-        """One interaction; its loss before. `features`: some (n, I) after others. One that is zero for all items learns nothing."""
-        share_I, of_young_I = _product(self.of(context), features)
-        of_young_I *= young_I
-        share_I += of_young_I
-        taken_score = share_I[item]
-        share_I[list(owned)] = -np.inf
-        share_I[item] = taken_score
-        share_I -= share_I.max()
-        np.exp(share_I, out=share_I)
-        share_I /= share_I.sum()
-        if self.learning and teaches:
-            gradient_W = self._gradient(features, young_I, item, share_I)
-            for row in (SHARED, context) if self.contexts else (SHARED,):
-                self._step(row, gradient_W)
-        return float(-np.log(max(share_I[item], 1e-30)))
+    def learn(self, block: Block, items: Sequence[int], owned: Sequence[Sequence[int]], teaches: Sequence[bool]) -> Doubles:
+        """Interactions one after the other, with what their users own; the loss of each before, (B,).
 
-    def _gradient(self, features: Sequence[Floats], young_I: NDArray[np.bool_], item: int, share_I: Floats) -> Doubles:
-        slope_2I = np.empty((2, len(share_I)), np.float32)
-        slope_2I[0] = share_I
-        slope_2I[0, item] -= 1
-        np.multiply(slope_2I[0], young_I & self.young, out=slope_2I[1])
-        return np.concatenate([slope_2I @ one.T for one in features], axis=1).ravel().astype(np.float64)
-
-    def _step(self, row: int, gradient_W: Doubles) -> None:
-        curvature_WW = self.curvature_CWW[row]
-        curvature_WW *= KEPT
-        curvature_WW += np.outer(gradient_W, gradient_W)
-        _, step_W, unsolved = dposv(curvature_WW + self._ridge_WW, gradient_W)  # positive definite, but for what is no number
-        after_W = self.weight_CW[row] - RATE * step_W
-        if unsolved or not np.isfinite(after_W).all():
-            self._mend()
-        else:
-            self.weight_CW[row] = after_W
-
-    def _mend(self) -> None:
-        """What is no number starts again from nothing."""
-        for one in (self.weight_CW, self.curvature_CWW):
-            np.nan_to_num(one, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-
-
-def _product(weight_2F: Floats, features: Sequence[Floats]) -> Floats:
-    """Sums of features times weights, (2, I)."""
-    ends = np.cumsum([len(one) for one in features])[:-1]
-    parts = [weight @ one for weight, one in zip(np.split(weight_2F, ends, axis=1), features, strict=True)]
-    return np.asarray(sum(parts[1:], start=parts[0]), np.float32)
+        One that does not teach has a loss only. A feature that is zero for all items learns nothing.
+        """
+        loss_B = np.empty(len(items))
+        learn_weights(
+            block.own_GBI, block.trend_HTI, block.young_TI, block.time_B, np.array(items, np.int64),
+            np.array([one.context for one in block.seen], np.int64), np.array(teaches, np.bool_) & self.learning,
+            np.array([row for own in owned for row in own], np.int64), firsts(owned), self.weight_CW, self.curvature_CWW,
+            (RATE, KEPT, RIDGE), 2 if self.contexts else 1, self.young, loss_B,
+        )  # fmt: skip
+        return loss_B
 
 
 def context_of(g: float, *, first: bool, posts: bool, hour_g: float) -> int:

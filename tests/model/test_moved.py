@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from model import Memory, ModelConfig, Recommender, Step, Wave, make_step
-from tests.model.blend.test_blend import Live
+from tests.model.blend.test_blend import Live, terms_of
 from tests.model.small import ITEMS, LOOKS_BACK, recommender, small, step
 
 _FULL = small(**LOOKS_BACK)
@@ -32,7 +32,7 @@ def _wave(one: Recommender, memories: dict[str, Memory], sums_NK: NDArray[np.int
 
 def _net(one: Recommender, wave: Wave) -> NDArray[np.float32]:
     ranked = one.rank(wave)
-    return ranked.terms["net"] if ranked.terms else ranked.scores_BI
+    return terms_of(ranked)["net"] if ranked.terms else ranked.scores_BI
 
 
 @pytest.mark.parametrize("config", [small(), _FULL], ids=["paper", "full"])

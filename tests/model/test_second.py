@@ -1,7 +1,6 @@
 """The second cell: what it learns from lessons, beside the frozen one."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -39,13 +38,13 @@ def test_a_step_is_that_of_adam_through_the_whole_softmax() -> None:
     for _ in range(1 + REPLAYED):  # of EVERY interactions EVERY drawn are all of them
         adam.zero_grad()
         h_BH, _ = network.after(given)
-        torch.nn.functional.cross_entropy(h_BH @ teacher.W_ID.T + teacher.b_I, item_B).backward()  # type: ignore[no-untyped-call]
+        torch.nn.functional.cross_entropy(h_BH.float() @ teacher.W_ID.T + teacher.b_I, item_B).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_([plain[name] for name in SHARED], one.config.clip_norm)
         adam.step()
     second.wait(given, torch.zeros(EVERY, dtype=torch.int64), item_B)
-    second.settle(lambda: teacher)
+    second.settle(teacher)
     for name in SHARED:
-        np.testing.assert_allclose(plain[name].detach(), getattr(second.network, name).detach(), atol=1e-9)
+        np.testing.assert_allclose(plain[name].detach(), getattr(second.network, name).detach(), atol=1e-6)
 
 
 def test_one_by_one_or_together_it_learns_the_same() -> None:
@@ -55,11 +54,11 @@ def test_one_by_one_or_together_it_learns_the_same() -> None:
     whole, parts = SecondCell(one.network, one.moments), SecondCell(one.network, one.moments)
     teacher = _teacher(one)
     whole.wait(given, user_B, item_B)
-    whole.settle(lambda: teacher)
+    whole.settle(teacher)
     for row in range(0, 3 * EVERY, 5):
         rows = list(range(row, min(row + 5, 3 * EVERY)))
         parts.wait(given.only(rows), user_B[rows], item_B[rows])
-        parts.settle(lambda: teacher)
+        parts.settle(teacher)
     for name in SHARED:
         np.testing.assert_allclose(getattr(whole.network, name).detach(), getattr(parts.network, name).detach(), atol=1e-6)
 
@@ -72,7 +71,7 @@ def test_what_is_remembered_holds_no_longer_than_the_weights() -> None:
     assert all(map(torch.equal, before, second.after(_given(one, EVERY))))
     assert len(before[2]) > len(second.after(given.only(slice(1)))[2])
     second.wait(given, torch.zeros(EVERY, dtype=torch.int64), torch.arange(EVERY) % len(one.items))
-    second.settle(partial(_teacher, one))
+    second.settle(_teacher(one))
     after = second.after(given)
     assert torch.equal(before[0], after[0])
     assert torch.equal(second.network.after(given)[0], after[2])
@@ -94,13 +93,13 @@ def test_nothing_of_the_forgotten_is_kept() -> None:
         one = recommender(small(**LOOKS_BACK))
         second, ones_B = _second(one), torch.ones(EVERY - 1, dtype=torch.int64)
         second.wait(_given(one, EVERY - 1), ones_B, ones_B)
-        second.settle(partial(_teacher, one))
+        second.settle(_teacher(one))
         forget(second, 1)
         kept = [value for name, value in second.state().items() if name.startswith("second.kept")]
         assert kept
         assert not any(value.any() for value in kept)
         second.wait(_given(one, 1), ones_B[:1], ones_B[:1])
-        second.settle(partial(_teacher, one))
+        second.settle(_teacher(one))
         assert 1 + REPLAYED >= int(second.moments.count) > 0
 
 
@@ -108,7 +107,7 @@ def test_nothing_of_the_forgotten_is_kept() -> None:
 def test_poisoned_it_starts_again(name: str) -> None:
     """Weights that are no numbers say nothing to the ranking, and are the frozen ones after the next lesson."""
     live = Live(full())
-    live.run(WAVES)
+    live.run(WAVES + 2)  # to the end of a time
     getattr(_second(live.recommender).network, name).data[:] = float("nan")
     assert np.isfinite(live.recommender.rank(live.wave(("ann", "bob"))).scores_BI).all()
     live.run(1)
@@ -123,8 +122,8 @@ def _second(one: Recommender) -> SecondCell:
 
 
 def _teacher(one: Recommender) -> Teacher:
-    W_r, b_r = one.network.W_r.detach().clone(), one.network.b_r.detach().clone()
-    return Teacher(W_r, b_r, View.of(W_r))
+    W_r, b_r = one.network.W_r.detach().float(), one.network.b_r.detach().float()
+    return Teacher(W_r, b_r, View.of(one.network.W_r))
 
 
 def _moved(one: Recommender) -> set[str]:

@@ -21,7 +21,9 @@ def _texts() -> Texts:
 
 
 def _features(texts: Texts, users: list[int]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    return texts.features(users, len(WORDS))
+    out_BI = np.full((len(users), len(WORDS)), np.nan, np.float32)
+    texts.features(users, out_BI)
+    return out_BI
 
 
 def test_texts_are_tf_idf_to_the_fourth() -> None:

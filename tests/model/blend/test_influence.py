@@ -13,7 +13,7 @@ from model.blend.heads import RATES
 from model.blend.history import History
 from model.blend.influence import ITEM_HOURLY, USER_HOURLY, Influence
 from model.blend.parts import PLACES
-from tests.model.blend.test_blend import FULL, HOUR, START, Live, full
+from tests.model.blend.test_blend import FULL, HOUR, START, Live, full, terms_of
 from tests.model.small import ITEMS
 
 CROWD = 3 * ITEM_HOURLY
@@ -46,7 +46,7 @@ def test_a_bot_teaches_no_more_than_its_share() -> None:
     live.at = START + 9 * HOUR
     wave = live.wave(("ann",))
     assert np.isfinite(one.rank(wave).scores_BI).all()
-    np.testing.assert_array_equal(one.rank(wave).terms["trend"], other.rank(wave).terms["trend"])
+    np.testing.assert_array_equal(terms_of(one.rank(wave))["trend"], terms_of(other.rank(wave))["trend"])
 
 
 def test_a_crowd_on_one_item_is_bounded() -> None:
@@ -91,16 +91,29 @@ def test_what_a_user_has() -> None:
     assert [] == history.of(0)
 
 
+def test_statistics_are_lifted() -> None:
+    """Neighbours, peers and texts are logarithms of shares plus a floor: what nobody counted has the logarithm of the floor."""
+    live = Live(full())
+    live.recommender.know(Known.of({item: [f"word{number % 3}"] for number, item in enumerate(ITEMS)}))
+    live.run(10)
+    own_GBI = _block(live).own_GBI
+    for name, floors in (("neighbours", (0.1, 0.1, 10, 0.1)), ("peers", (0.1, 10)), ("texts", (0.1,))):
+        for row_BI, floor in zip(own_GBI[PLACES[name]], floors, strict=True):
+            assert pytest.approx(np.log(floor), abs=1e-5) == row_BI.min()
+            assert row_BI.max() > row_BI.min()
+            np.testing.assert_allclose(row_BI.shape[1], (np.exp(row_BI) - floor).sum(axis=1), rtol=1e-4)
+
+
 def test_parts_can_be_left_out() -> None:
     """A part that is left out gives no features, and whoever is not left out still speaks."""
     for name, where in PLACES.items():
         live = Live(full(replace(FULL, without=(name,))))
         live.run(6)
         block = _block(live)
-        feature_BFI = np.stack([np.concatenate(block.features(row)) for row in range(len(block.seen))])
-        assert not feature_BFI[:, where].any()
+        feature_FBI = np.concatenate([block.own_GBI, block.trend_HTI[:, block.time_B]])
+        assert not feature_FBI[where].any()
         others = [other for key, other in PLACES.items() if key not in (name, "texts")]  # nothing here has a text
-        assert all(feature_BFI[:, other].any() for other in others)
+        assert all(feature_FBI[other].any() for other in others)
         assert np.isfinite(live.recommender.rank(live.wave(("ann",))).scores_BI).all()
     for name, moves in (("contexts", (True, True, False)), ("young", (True, False, True)), ("learning", (False, False, False))):
         live = Live(full(replace(FULL, without=(name,))))

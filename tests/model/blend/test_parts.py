@@ -7,16 +7,19 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from model.blend.event import LAST, Asked, Seen
 from model.blend.heads import Head
-from model.blend.neighbours import DECAYS, FEATURES, KEPT, LAST, Links, Neighbours
+from model.blend.kernels import put_liking
+from model.blend.neighbours import DECAYS, FEATURES, KEPT, Links, Neighbours
+from model.blend.passes import to_lifted
 from model.blend.tastes import Tastes, standard
-from model.blend.trend import DAY_MS, FLOOR, HIGH_FLOOR, Trend, lift
+from model.blend.trend import DAY_MS, FLOOR, HIGH_FLOOR, Trend
 
 
 def test_a_head_takes_the_step_of_its_softmax() -> None:
     """G += g^2 (1 + |h|^2) from .1, then eta g / sqrt(G) (h, 1), for g = 1[i = y] - p, number by number."""
     draw = torch.Generator().manual_seed(0)
-    W_IH, b_I, h_H = (torch.randn(size, generator=draw, dtype=torch.float64) for size in ((4, 3), (4,), (3,)))
+    W_IH, b_I, h_H = (torch.randn(size, generator=draw) for size in ((4, 3), (4,), (3,)))
     head = Head(0.3, W_IH, b_I)
     head.learn(h_H[None], [2])
     head.add()
@@ -25,15 +28,15 @@ def test_a_head_takes_the_step_of_its_softmax() -> None:
     for i in range(4):
         g = (i == 2) - math.exp(logits[i]) / total
         G = 0.1 + g * g * (1 + sum(float(one) ** 2 for one in h_H))
-        assert pytest.approx(float(b_I[i]) + 0.3 * g / math.sqrt(G), abs=1e-12) == float(head.b_I[i])
+        assert pytest.approx(float(b_I[i]) + 0.3 * g / math.sqrt(G), abs=1e-6) == float(head.b_I[i])
         for k in range(3):
-            assert pytest.approx(float(W_IH[i, k]) + 0.3 * g / math.sqrt(G) * float(h_H[k]), abs=1e-12) == float(head.W_IH[i, k])
+            assert pytest.approx(float(W_IH[i, k]) + 0.3 * g / math.sqrt(G) * float(h_H[k]), abs=1e-6) == float(head.W_IH[i, k])
 
 
 def test_steps_kept_apart_count_as_if_added() -> None:
     """Event by event or many at once, with given logits or its own, a head comes to the same weights and says the same meanwhile."""
     draw = torch.Generator().manual_seed(1)
-    W_IH, b_I, h_BH = (torch.randn(size, generator=draw, dtype=torch.float64) for size in ((9, 4), (9,), (150, 4)))
+    W_IH, b_I, h_BH = (torch.randn(size, generator=draw) for size in ((9, 4), (9,), (150, 4)))
     items = [int(one) for one in torch.randint(9, (150,), generator=draw)]
     at_once, one_by_one = Head(0.3, W_IH, b_I), Head(0.3, W_IH, b_I)
     at_once.learn(h_BH[:40], items[:40], list(at_once.log_shares(h_BH[:40]).numpy()))
@@ -41,9 +44,9 @@ def test_steps_kept_apart_count_as_if_added() -> None:
     for event, item in enumerate(items):
         one_by_one.learn(h_BH[event : event + 1], [item])
         one_by_one.add()
-    np.testing.assert_allclose(one_by_one.log_shares(h_BH), at_once.log_shares(h_BH), atol=1e-10)
+    np.testing.assert_allclose(one_by_one.log_shares(h_BH), at_once.log_shares(h_BH), atol=1e-4)
     at_once.add()
-    np.testing.assert_allclose(one_by_one.W_IH, at_once.W_IH, atol=1e-10)
+    np.testing.assert_allclose(one_by_one.W_IH, at_once.W_IH, atol=1e-4)
 
 
 def test_a_head_is_mended() -> None:
@@ -84,7 +87,7 @@ def test_trend_by_hand() -> None:
     trend.learn(0, 10 * DAY_MS)
     trend.learn(1, 11 * DAY_MS)
     trend.learn(0, 10 * DAY_MS)
-    feature_FI = trend.features(12 * DAY_MS)
+    later_FI, feature_FI = _trend(trend, 20 * DAY_MS, 12 * DAY_MS)
     expected = _lifted([[2 * 0.25, 0.5, 0.0]])[0]
     assert pytest.approx(expected.tolist(), abs=1e-6) == feature_FI[0].tolist()
     for row, half_life in ((4, 20), (5, 200), (6, 2000)):
@@ -94,11 +97,18 @@ def test_trend_by_hand() -> None:
     assert pytest.approx([-math.log(3), -math.log(2), 0.0]) == feature_FI[7].tolist()
     assert [0.0, 0.0, 1.0] == feature_FI[9].tolist()
     assert pytest.approx([math.log(3), math.log(2), 0.0], abs=1e-3) == feature_FI[10].tolist()
-    assert [math.log(3), math.log(2), 0.0] == [trend.age_of(row, 12 * DAY_MS) for row in range(3)]
-    later = trend.features(12 * DAY_MS, trend.features(20 * DAY_MS))
-    np.testing.assert_array_equal(feature_FI, later)
+    assert pytest.approx([math.log(3), math.log(2), 0.0]) == [trend.age_of(row, 12 * DAY_MS) for row in range(3)]
+    assert pytest.approx([-math.log(11), -math.log(10), 0.0]) == later_FI[7].tolist()
+    np.testing.assert_array_equal(feature_FI, _trend(trend, 12 * DAY_MS)[0])
     trend.forget(0)
-    assert [1.0, 0.0, 1.0] == trend.features(12 * DAY_MS)[9].tolist()
+    assert [1.0, 0.0, 1.0] == _trend(trend, 12 * DAY_MS)[0, 9].tolist()
+
+
+def _trend(trend: Trend, *times: int) -> NDArray[np.float32]:
+    """The features at each time, (T, F, I)."""
+    out_FTI = np.full((11, len(times), len(trend.first_I)), np.nan, np.float32)
+    trend.features(times, out_FTI)
+    return out_FTI.transpose(1, 0, 2)
 
 
 def test_tastes_by_hand() -> None:
@@ -108,13 +118,11 @@ def test_tastes_by_hand() -> None:
     for age in (1.0, 4.0):
         tastes.learn(1, age)
     out_BI = np.full((3, 3), np.nan, np.float32)
-    for user, out_I in zip([1, 0, -1], out_BI, strict=True):
-        tastes.features(user, age_I, out_I)
+    put_liking(tastes.factors([1, 0, -1]), age_I[None], np.zeros(3, np.int64), 0, 3, out_BI)
     mean = ((1 - 4) / 1.5 + (4 - 4) / 1.5) / 2
     np.testing.assert_allclose([mean * 2 / 5 * age_I, 0 * age_I, 0 * age_I], out_BI, atol=1e-6)
     tastes.forget_user(1)
-    tastes.features(1, age_I, out_BI[0])
-    assert not out_BI[0].any()
+    assert [0.0] == tastes.factors([1]).tolist()
 
 
 def test_old_tastes_fade() -> None:
@@ -135,18 +143,26 @@ def test_lifted_is_the_log_of_shares() -> None:
 def test_from_a_high_floor_only_what_stands_far_out_is_told_apart() -> None:
     """log(I s / sum s + 10): what nobody counted and what is near the mean say almost the same, what is far beyond it does not."""
     one_FI = np.tile(np.array([0.0] * 2 + [1.0] * 97 + [198.0], np.float32), (2, 1))
-    lift(one_FI, np.array([[FLOOR], [HIGH_FLOOR]]))
-    low_I, high_I = one_FI
+    low_I, high_I = _lifted(one_FI, FLOOR, HIGH_FLOOR)
     share = 100 / (97 + 198)
     assert pytest.approx([math.log(10), math.log(share + 10), math.log(198 * share + 10)], rel=1e-5) == high_I[[0, 2, 99]].tolist()
     assert low_I[2] - low_I[0] > 10 * (high_I[2] - high_I[0])
     assert high_I[99] - high_I[2] > 10 * (high_I[2] - high_I[0])
 
 
-def _lifted(values: list[list[float]]) -> NDArray[np.float32]:
-    one_FI = np.array(values, np.float32)
-    lift(one_FI)
-    return one_FI
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_statistic_that_is_no_number_is_none_when_lifted(bad: float) -> None:
+    """One that is no number makes its row and its sum none, and no other."""
+    one_FBI, total_FB = np.array([[[1.0] * 20], [[bad] + [1.0] * 19]], np.float32), np.zeros((2, 1), np.float32)
+    to_lifted(one_FBI, 0, 1, np.array([FLOOR, FLOOR]), total_FB)
+    assert [pytest.approx(20 * math.log(1.1), rel=1e-6), pytest.approx(math.nan, nan_ok=True)] == total_FB[:, 0].tolist()
+    assert [True, False] == [bool(np.isfinite(row_1I).all()) for row_1I in one_FBI]
+
+
+def _lifted(values: object, *floors: np.float32) -> NDArray[np.float32]:
+    one_FBI = np.array(values, np.float32)[:, None]
+    to_lifted(one_FBI, 0, 1, np.array(floors or [FLOOR] * len(one_FBI)), np.empty((len(one_FBI), 1), np.float32))
+    return one_FBI[:, 0]
 
 
 def test_neighbours_equal_the_dense_counts() -> None:
@@ -178,9 +194,9 @@ def test_neighbours_equal_the_dense_counts() -> None:
 
 
 def _near(found: Neighbours, past: list[int]) -> NDArray[np.float32]:
-    out_FI = np.full((FEATURES, len(found.count_I)), np.nan, np.float32)
-    found.features(past, found.roots(), out_FI)
-    return out_FI
+    out_FBI = np.full((FEATURES, 1, len(found.count_I)), np.nan, np.float32)
+    found.features(Asked.of([Seen(0, tuple(past), 0, 0)]), slice(0, 1), found.roots(), out_FBI)
+    return out_FBI[:, 0]
 
 
 def test_weak_links_give_way() -> None:

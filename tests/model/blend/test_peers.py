@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from model.blend.event import Asked, Seen
 from model.blend.peers import FEATURES, HALF_LIFE_DAYS, ITEMS_KEPT, PEERS, TAKERS_KEPT, Peers
 from model.blend.trend import DAY_MS
 
@@ -61,6 +62,6 @@ def test_forgotten_rows_are_nobodys() -> None:
 
 
 def _features(found: Peers, user: int, past: list[int], at: int, items: int) -> NDArray[np.float32]:
-    out_FI = np.full((FEATURES, items), np.nan, np.float32)
-    found.features(user, past, at, out_FI)
-    return out_FI
+    out_FBI = np.full((FEATURES, 1, items), np.nan, np.float32)
+    found.features(Asked.of([Seen(at, tuple(past), 0, user)]), slice(0, 1), out_FBI)
+    return out_FBI[:, 0]

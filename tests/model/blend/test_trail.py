@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from model.blend.neighbours import LAST
+from model.blend.event import LAST
 from model.blend.trail import DECAYS, SIGNS, Trail, last_of
 
 
@@ -30,7 +30,8 @@ def test_the_heads_learn_what_follows_which_items() -> None:
     """Two pasts that share an item, each followed by an item of its own, are told apart; so is one with a stranger in it."""
     trail, pasts = Trail(6), [[0, 1], [0, 2]]
     for _ in range(10):
-        trail.learn(pasts, [0, 1], [4, 5])
+        for head, seen_BV in zip(trail.heads, trail.seen(pasts, [0, 1]), strict=True):
+            head.learn(seen_BV, [4, 5])
     last_BV, _ = trail.seen([*pasts, [2, 700]], [0, 1, 2])
     assert [4, 5, 5] == trail.heads[0].logits(last_BV).argmax(dim=1).tolist()
 
@@ -39,7 +40,7 @@ def test_the_second_head_sees_all_that_a_user_took() -> None:
     """A decayed sum of signs, of length 3, that goes on where the last fifty end; whoever is forgotten or has no row is zero."""
     trail = Trail(6)
     for item in (1, 2):
-        trail.learn([[]], [1], [item])
+        trail.count(1, item)
     _, all_BD = trail.seen([[]] * 3, [1, -1, 0])
     one, other = (last_of([[item]])[0, :SIGNS] for item in (1, 2))
     sums = 0.995 * one + other

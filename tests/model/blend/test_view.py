@@ -25,10 +25,11 @@ def test_of_a_wide_h_the_main_directions_are_seen() -> None:
     np.testing.assert_allclose((smallest**2).sum(), float(left_out_IH.square().sum()), rtol=1e-9)
 
 
-def test_a_softmax_on_a_view_has_the_slope_of_its_logits() -> None:
-    """The slope by h is that of autograd through the logits."""
-    W_IH, h_BH, slope_BI = _random(9, 2 * DIRECTIONS), _random(3, 2 * DIRECTIONS).requires_grad_(), _random(3, 9)
-    view = View.of(W_IH)
-    softmax = Teacher(view.seen(W_IH), _random(9), view)
-    (expected_BH,) = torch.autograd.grad(softmax.logits(h_BH), h_BH, slope_BI)
-    np.testing.assert_allclose(expected_BH, softmax.slope(slope_BI), atol=1e-12)
+def test_a_softmax_on_a_view_has_the_slope_of_its_loss() -> None:
+    """The slope by h is that of autograd through the mean cross-entropy of the items taken."""
+    W_IH, h_BH, item_B = _random(9, 2 * DIRECTIONS), _random(3, 2 * DIRECTIONS).requires_grad_(), torch.tensor([1, 8, 1])
+    view, b_I = View.of(W_IH), _random(9)
+    loss = torch.nn.functional.cross_entropy(view.seen(h_BH) @ view.seen(W_IH).T + b_I, item_B)
+    (expected_BH,) = torch.autograd.grad(loss, h_BH)
+    softmax = Teacher(view.seen(W_IH).float(), b_I.float(), view)
+    np.testing.assert_allclose(expected_BH, softmax.slopes(h_BH.detach(), item_B), atol=1e-5)

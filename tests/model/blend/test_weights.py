@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
+from model.blend.event import Block, Floats, Seen
 from model.blend.weights import (
     AFTER_POSTS,
     AFTER_SILENCE,
@@ -23,9 +25,7 @@ from model.blend.weights import (
 
 def test_weights_take_newton_steps() -> None:
     """The gradient is that of the log-likelihood among items not owned, by differences; shared row and context step alike."""
-    random = np.random.default_rng(2)
-    feature_FI, owned = random.standard_normal((3, 5)).astype(np.float32), [4, 1]
-    features = feature_FI[:1], feature_FI[1:]
+    feature_FI, owned = FEATURE_FI, [4, 1]
     weights, plain = Weights((0.5, -0.2, 0.1)), Plain((0.5, -0.2, 0.1))
 
     def loss(weight_W: Doubles) -> float:
@@ -35,13 +35,23 @@ def test_weights_take_newton_steps() -> None:
     for context in (AFTER_POSTS, AFTER_POSTS, AFTER_SILENCE):
         start_W = plain.weight_W + plain.offset_CW[context]
         slope_W = np.array([(loss(start_W + 1e-5 * one) - loss(start_W - 1e-5 * one)) / 2e-5 for one in np.eye(6)])
-        assert pytest.approx(loss(start_W), abs=1e-5) == weights.learn(features, YOUNG_I, 1, owned, context)
+        assert [pytest.approx(loss(start_W), abs=1e-5)] == weights.learn(_block(context), [1], [owned], [True]).tolist()
         plain.step(slope_W, context)
         np.testing.assert_allclose(plain.weight_W + plain.offset_CW[context], weights.of(context).ravel(), atol=1e-5)
     np.testing.assert_allclose(plain.weight_W, weights.of(SIMULTANEOUS).ravel(), atol=1e-5)
 
 
 YOUNG_I = np.array([False, True, True, False, False])
+FEATURE_FI = np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32)
+
+
+def _block(*contexts: int, feature_FI: Floats = FEATURE_FI) -> Block:
+    """Events with the same features, of which the last two are those of their one time."""
+    count, nothing = len(contexts), torch.zeros(0)
+    seen = tuple(Seen(0, (), context, 0) for context in contexts)
+    own_GBI, trend_HTI = np.repeat(feature_FI[:1, None], count, axis=1), feature_FI[1:, None].copy()
+    time_B, good_BF = np.zeros(count, np.int64), np.ones((count, len(feature_FI)), np.bool_)
+    return Block(nothing, nothing.numpy(), seen, time_B, own_GBI, trend_HTI, good_BF, YOUNG_I[None])
 
 
 class Plain:
@@ -61,30 +71,27 @@ class Plain:
 
 def test_weights_may_stand_still() -> None:
     """An interaction beyond somebody's influence has a loss and teaches nothing; no offsets for what is left out."""
-    features = (np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32),)
     weights = Weights((0.5, -0.2, 0.1))
-    first = weights.learn(features, YOUNG_I, 1, [], AFTER_POSTS, teaches=False)
-    assert first == weights.learn(features, YOUNG_I, 1, [], AFTER_POSTS)
-    assert first > weights.learn(features, YOUNG_I, 1, [], AFTER_POSTS, teaches=False)
+    first, second, third = weights.learn(_block(*[AFTER_POSTS] * 3), [1] * 3, [[]] * 3, [False, True, False])
+    assert first == second
+    assert second > third
     weights.contexts = False
-    for _ in range(3):
-        weights.learn(features, YOUNG_I, 1, [], SIMULTANEOUS)
+    weights.learn(_block(*[SIMULTANEOUS] * 3), [1] * 3, [[]] * 3, [True] * 3)
     assert weights.weight_CW[SHARED].tolist() == pytest.approx(weights.of(SIMULTANEOUS).ravel().tolist())
     older = Weights((0.5, -0.2, 0.1))
     older.young = False
-    older.learn(features, YOUNG_I, 1, [], AFTER_POSTS)
+    older.learn(_block(AFTER_POSTS), [1], [[]], [True])
     assert [True, False] == older.of(AFTER_POSTS).any(axis=1).tolist()
 
 
 @pytest.mark.parametrize("name", ["weight_CW", "curvature_CWW"])
 def test_poisoned_weights_start_again(name: str) -> None:
     """A weight or curvature that is no number says nothing, and is well after an interaction; what is well goes on."""
-    features = (np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32),)
     weights = Weights((0.5, -0.2, 0.1))
     getattr(weights, name)[SHARED, 1] = np.nan
     assert np.isfinite(weights.of(AFTER_POSTS)).all()
     for _ in range(2):
-        assert math.isfinite(weights.learn(features, YOUNG_I, 1, [], AFTER_POSTS))
+        assert np.isfinite(weights.learn(_block(AFTER_POSTS), [1], [[]], [True])).all()
     assert np.isfinite(weights.weight_CW).all()
     assert np.isfinite(weights.curvature_CWW).all()
     assert {0.5, 0.0}.isdisjoint(weights.weight_CW[SHARED, :1])
@@ -92,11 +99,9 @@ def test_poisoned_weights_start_again(name: str) -> None:
 
 def test_a_feature_that_says_nothing_learns_nothing() -> None:
     """Where a feature is zero for all items its weights stay."""
-    features = (np.random.default_rng(2).standard_normal((3, 5)).astype(np.float32),)
-    features[0][1] = 0
-    weights = Weights((0.5, -0.2, 0.1))
-    for item in range(5):
-        weights.learn(features, YOUNG_I, item, [], AFTER_POSTS)
+    feature_FI, weights = FEATURE_FI.copy(), Weights((0.5, -0.2, 0.1))
+    feature_FI[1] = 0
+    weights.learn(_block(*[AFTER_POSTS] * 5, feature_FI=feature_FI), list(range(5)), [[]] * 5, [True] * 5)
     assert [pytest.approx(-0.2), 0] == weights.of(AFTER_POSTS)[:, 1].tolist()
     assert 0.5 != weights.of(AFTER_POSTS)[0, 0]
 

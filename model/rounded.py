@@ -1,0 +1,21 @@
+"""Matrix products of float32 in which the factors may be rounded to bfloat16, with sums in float32.
+
+A processor with a matrix unit for them takes a fraction of the time; any other one computes as always.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+
+@contextmanager
+def rounded() -> Iterator[None]:
+    """Products are rounded meanwhile. Torch has one switch for all threads of the process."""
+    products: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # torch says nothing of it
+    own, products.fp32_precision = products.fp32_precision, "bf16"
+    try:
+        yield
+    finally:
+        products.fp32_precision = own
