@@ -72,7 +72,7 @@ def test_threads_change_nothing_in_full() -> None:
     for threads in (1, 2):
         torch.set_num_threads(threads)
         one, draw = Recommender(FULL, USERS, ITEMS, seed=1), np.random.default_rng(0)
-        past: dict[str, tuple[str, ...]] = {name: ("item0",) for name in USERS}
+        past: dict[str, tuple[str, ...]] = dict.fromkeys(USERS, ("item0",))
         for lesson in range(20):
             at = (START + lesson * HOUR,) * len(USERS)
             entries = [(name, step(draw, 400.0, FULL), Memory.empty(FULL)) for name in USERS]
