@@ -261,7 +261,7 @@ class Recommender(Parameters):
     def _settle(self, *beside: Callable[[], object]) -> None:
         """Everything that waited for the end of a time learns, each part from what was before; so they do so beside each other."""
         blend, second = self.blend, self.second
-        if blend is None:
+        if blend is None or not (blend.waiting or beside):
             return
         worth = len(blend.waiting) > _FEW
         own = [partial(second.settle, blend.teacher() if second.due else None)] if second is not None else []

@@ -96,23 +96,22 @@ class Blend:
         Also the events that teach.
         """
         influence, history = self.statistics.influence, self.statistics.history
-        teaching = [row for row, one in enumerate(seen) if influence.teaches(one.user, items[row], one.at)]
+        teaches = [influence.teaches(one.user, item, one.at) for one, item in zip(seen, items, strict=True)]
         owned = [[*one.past, *history.of(one.user)] for one in seen]
         blocks = list(self.statistics.blocks(h_BED, v_BV, seen))
-        keeps = len(self.waiting) + len(teaching) <= APART
+        keeps = len(self.waiting) + sum(teaches) <= APART
         for some, block in blocks:
             for row in range(some.start, some.stop):
-                if row in teaching:
+                if teaches[row]:
                     own_GI = block.own_GBI[:, row - some.start] if keeps else None
                     self.waiting.append(Waited(items[row], seen[row], v_BV[row], h_BED[row], own_GI))
         self.statistics.mend(np.concatenate([block.good_BF for _, block in blocks]))
 
         def weigh() -> float:
-            taught = [row in teaching for row in range(len(seen))]
-            losses = [self.weights.learn(block, items[some], owned[some], taught[some]) for some, block in blocks]
+            losses = [self.weights.learn(block, items[some], owned[some], teaches[some]) for some, block in blocks]
             return float(np.mean(np.concatenate(losses)))
 
-        return weigh, teaching
+        return weigh, [row for row, one in enumerate(teaches) if one]
 
     def count(self, item: int, v_V: Floats, seen: Seen) -> None:
         """Let an event feed the statistics only."""
@@ -122,7 +121,7 @@ class Blend:
     def settling(self) -> list[Callable[[], object]]:
         """The time is over: what lets heads and statistics take in its events one after the other, each beside the others."""
         waited, self.waiting = self.waiting, []
-        return self.statistics.learning(waited) if waited else []
+        return self.statistics.learning(waited)
 
     def adding(self) -> list[Callable[[], object]]:
         """What lets heads add many steps to their weights, beside each other."""

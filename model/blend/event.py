@@ -6,6 +6,7 @@ trend), T times, V length of v, n past items. h_BED: what each head sees.
 
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -56,8 +57,13 @@ class Asked:
 
 
 def recent(past: Sequence[int]) -> Longs:
-    """Distinct rows of the last items, newest first."""
-    return np.array(list(dict.fromkeys(past[: -LAST - 1 : -1])), np.int64)
+    """Distinct rows of the last items, newest first. Asked for several times an event, so kept a while; not to be changed."""
+    return _recent(tuple(past[: -LAST - 1 : -1]))
+
+
+@lru_cache(maxsize=1024)
+def _recent(newest_first: tuple[int, ...]) -> Longs:
+    return np.array(list(dict.fromkeys(newest_first)), np.int64)
 
 
 def firsts(parts: Sequence[Sized]) -> Longs:

@@ -166,3 +166,15 @@ def put_liking(factor_B: Floats, value_TI: Floats, time_B: Longs, start: int, st
         value_I = value_TI[time_B[event]]
         for item in range(len(value_I)):
             out_BI[event, item] = factor_B[event] * value_I[item]
+
+
+@compiled
+def add_signs(past_n: Longs, first_B: Longs, sign_IS: NDArray[np.int8], decayed_DL: Floats, out_BDS: Floats) -> None:
+    """Add the signs of some events' past items, decayed in several ways."""
+    for event in range(len(out_BDS)):
+        for place in range(first_B[event + 1] - first_B[event]):
+            sign_S = sign_IS[past_n[first_B[event] + place]]
+            for decay in range(len(decayed_DL)):
+                weight, out_S = decayed_DL[decay, place], out_BDS[event, decay]
+                for one in range(len(sign_S)):
+                    out_S[one] += weight * sign_S[one]

@@ -27,9 +27,11 @@ Floats = NDArray[np.float32]
 def posts_of(x_BM: Floats, past_x: Sequence[NDArray[np.floating]]) -> Floats:
     """What the head sees, v, of steps with their users' windows before (oldest first), (B, V)."""
     profile_BM = np.zeros_like(x_BM)
+    longest = max((len(past_SM) for past_SM in past_x), default=0)
+    decay_S = _DECAY ** torch.arange(longest, 0, -1, dtype=torch.float32)
     for row, past_SM in enumerate(past_x):
         if len(past_SM):
-            profile_BM[row] = _DECAY ** np.arange(len(past_SM), 0, -1, dtype=np.float32) @ past_SM.astype(np.float32)
+            profile_BM[row] = decay_S[-len(past_SM) :] @ torch.from_numpy(past_SM).to(torch.float32)
     profile_BM += x_BM
     return np.concatenate([_of_length(x_BM), _of_length(profile_BM)], axis=1)
 

@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.blend.event import LAST, recent
+from model.blend.event import LAST, firsts, recent
 from model.blend.heads import Head
+from model.blend.kernels import add_signs
 from model.rows import with_room
 
 RATES = (1.0, 0.3)
@@ -62,7 +63,7 @@ class Trail:
         """An item taken, for the sums."""
         self.profile_UD = with_room(self.profile_UD, user + 1)
         self.profile_UD[user] *= _DECAY_OF_ALL
-        self.profile_UD[user] += _signs_of([item])[0]
+        self.profile_UD[user] += _signs_to(item)[item]
 
     def mend(self) -> None:
         """What holds no numbers starts again."""
@@ -74,10 +75,10 @@ class Trail:
 def last_of(pasts: Sequence[Sequence[int]]) -> Floats:
     """What the first head sees of these pasts, (B, V)."""
     sums_BDS = np.zeros((len(pasts), len(DECAYS), SIGNS), np.float32)
-    for row, past in enumerate(pasts):
-        recent_n = recent(past)
-        if len(recent_n):
-            sums_BDS[row] = _WEIGHT_DN[:, : len(recent_n)] @ _signs_of(recent_n.tolist())
+    recents = [recent(past) for past in pasts]
+    past_n = np.concatenate([*recents, np.zeros(0, np.int64)])
+    if len(past_n):
+        add_signs(past_n, firsts(recents), _signs_to(int(past_n.max())), _WEIGHT_DN, sums_BDS)
     return _of_length(sums_BDS, _LENGTH / math.sqrt(len(DECAYS))).reshape(len(pasts), -1)
 
 
@@ -85,8 +86,9 @@ def _of_length(one: Floats, length: float) -> Floats:
     return np.asarray(one * (length / (np.sqrt(np.square(one).sum(axis=-1, keepdims=True)) + _TINY)), np.float32)
 
 
-def _signs_of(rows: Sequence[int]) -> Floats:
-    return np.asarray(_signs((max(rows) // _ROWS).bit_length())[rows], np.float32)
+def _signs_to(row: int) -> NDArray[np.int8]:
+    """Signs of the rows up to this one, and of some more."""
+    return _signs((row // _ROWS).bit_length())
 
 
 @cache
