@@ -21,5 +21,5 @@ def summed(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def inlined(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """The same for what compiled functions call in their loops."""
+    """The same for what compiled functions of the same file call in their loops."""
     return cast(Callable[_P, _R], njit(cache=True, nogil=True, error_model="numpy", inline="always")(function))

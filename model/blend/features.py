@@ -5,6 +5,7 @@ trend), V length of v. h_BED: what each head sees.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -101,7 +102,7 @@ class Statistics:
         trend_HTI = np.empty((TREND, len(asked.times), self.rows), np.float32)
         total_GB = np.zeros((OWN, len(seen)), np.float32)
         with np.errstate(all="ignore"):  # of a part that has gone bad, which is found by its sums
-            with rounded():
+            with rounded() if len(seen) > _FEW else nullcontext():  # of few events memory is what takes the time
                 all_of([*self._products(h_BED, v_BV, seen, own_GBI, total_GB), partial(self.trend.features, asked.times, trend_HTI)])
             self._put_counts(asked, trend_HTI[AGE], own_GBI, total_GB)
             good_GB, good_HT = self._good(total_GB), self._good(trend_HTI.sum(axis=2))

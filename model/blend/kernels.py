@@ -6,10 +6,11 @@ Legend: B events, I items, U users, n past items of all events (from `first_B` o
 decays, L past items that count, P peers.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from model.blend.passes import exp32
 from model.compiled import compiled
 
 Rows = NDArray[np.int32]
@@ -141,7 +142,7 @@ def put_taken(
     count_U: Longs, item_UN: Rows, at_UN: Longs, decay_a_ms: float, out_2BI: Floats,
 ) -> None:  # fmt: skip
     """What the peers of some events' users took, each weighed by likeness: at any time, and halved with age."""
-    shared_U, lately_N = np.zeros(len(count_U), np.int32), np.empty(item_UN.shape[1], np.float32)
+    shared_U = np.zeros(len(count_U), np.int32)
     for event in range(start, stop):
         out_2BI[:, event] = 0
         ever_I, lately_I, at = out_2BI[0, event], out_2BI[1, event], at_B[event]
@@ -149,14 +150,13 @@ def put_taken(
         peer_P, like_P = _nearest(own_n, user, peers, user_IT, count_I, count_U, shared_U)
         for place in range(len(peer_P)):
             peer, like = peer_P[place], like_P[place]
-            kept = min(count_U[peer], len(lately_N))
-            for taken in range(kept):
-                lately_N[taken] = like * exp32(np.float32(max(0, at - at_UN[peer, taken]) * -decay_a_ms))
-            for taken in range(kept):
+            for taken in range(min(count_U[peer], item_UN.shape[1])):
                 item = item_UN[peer, taken]
                 if item >= 0:
                     ever_I[item] += like
-                    lately_I[item] += lately_N[taken]
+                    fading = max(0, at - at_UN[peer, taken]) * decay_a_ms
+                    if fading < 16:  # beyond it about a ten-millionth is left
+                        lately_I[item] += like * np.float32(math.exp(-fading))
 
 
 @compiled

@@ -1,5 +1,7 @@
 """Passes over the items, compiled: what stands beside it in memory is done at once, and threads do not wait for each other meanwhile.
 
+All in one file, because what is compiled is kept on disk for as long as its own file does not change, whatever it calls.
+
 Results do not depend on the machine but where sums are made in any order (`summed`), as those of matrix products are.
 
 Legend: B events, I items, F features, n items that a user owns, W = 2 F weights.
@@ -23,7 +25,7 @@ _TINY = 1e-12
 
 
 @inlined
-def exp32(x: Any) -> Any:  # noqa: ANN401 - a float32, which has no name that numba and the type checker share
+def _exp(x: Any) -> Any:  # noqa: ANN401 - a float32, which has no name that numba and the type checker share
     """The exponential of a float32, to a unit or two of the last place, so that a loop of it becomes vector instructions (Cephes)."""
     x = min(max(x, np.float32(-87.0)), np.float32(88.0))
     twos = np.int32(x * np.float32(1.4426950408889634) + (np.float32(0.5) if x >= 0 else np.float32(-0.5)))
@@ -97,11 +99,11 @@ def _to_exponentials(value_I: Floats, top: Any) -> float:  # noqa: ANN401 - as a
     lane_L = np.zeros(_LANES, np.float32)
     for start in range(0, whole, _LANES):
         for lane in range(_LANES):
-            value = exp32(value_I[start + lane] - top)
+            value = _exp(value_I[start + lane] - top)
             value_I[start + lane] = value
             lane_L[lane] += value
     for item in range(whole, items):
-        value_I[item] = exp32(value_I[item] - top)
+        value_I[item] = _exp(value_I[item] - top)
         lane_L[0] += value_I[item]
     return _total(lane_L)
 
@@ -113,9 +115,9 @@ def _sum_of_exponentials(value_I: Floats, top: Any) -> float:  # noqa: ANN401 - 
     lane_L = np.zeros(_LANES, np.float32)
     for start in range(0, whole, _LANES):
         for lane in range(_LANES):
-            lane_L[lane] += exp32(value_I[start + lane] - top)
+            lane_L[lane] += _exp(value_I[start + lane] - top)
     for item in range(whole, items):
-        lane_L[0] += exp32(value_I[item] - top)
+        lane_L[0] += _exp(value_I[item] - top)
     return _total(lane_L)
 
 

@@ -10,6 +10,7 @@ Legend: B users, I items, M = N*K topics of all networks, V = 2 M length of v, n
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -27,13 +28,17 @@ Floats = NDArray[np.float32]
 def posts_of(x_BM: Floats, past_x: Sequence[NDArray[np.floating]]) -> Floats:
     """What the head sees, v, of steps with their users' windows before (oldest first), (B, V)."""
     profile_BM = np.zeros_like(x_BM)
-    longest = max((len(past_SM) for past_SM in past_x), default=0)
-    decay_S = _DECAY ** torch.arange(longest, 0, -1, dtype=torch.float32)
+    decay_S = _decays(max((len(past_SM) for past_SM in past_x), default=0))
     for row, past_SM in enumerate(past_x):
         if len(past_SM):
-            profile_BM[row] = decay_S[-len(past_SM) :] @ torch.from_numpy(past_SM).to(torch.float32)
+            profile_BM[row] = decay_S[-len(past_SM) :] @ past_SM.astype(np.float32)
     profile_BM += x_BM
     return np.concatenate([_of_length(x_BM), _of_length(profile_BM)], axis=1)
+
+
+@cache
+def _decays(steps: int) -> Floats:
+    return np.asarray(_DECAY ** np.arange(steps, 0, -1), np.float32)
 
 
 def _of_length(one_BM: Floats) -> Floats:
