@@ -4,8 +4,8 @@ Legend: B users of a wave, M length of x, k factors, H hidden, I items.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from model.network import Given
 from model.online import Batch, update
 from model.parameters import Parameters
 from model.past import read_past
-from model.rounded import rounded
+from model.rounded import rounded, undisturbed
 from model.step import Step
 from model.threads import all_of, alone
 from model.trace import Traced, trace
@@ -63,8 +63,9 @@ class Recommender(Parameters):
     @torch.no_grad()
     def advance_only(self, wave: Wave) -> Advanced:
         """Move the users of a wave one step on without scoring the catalogue."""
-        given, attention = self._given(wave, wave.x_BM[:, None])
-        h_B1H, C_B1H = self.network.after(given)
+        with undisturbed():
+            given, attention = self._given(wave, wave.x_BM[:, None])
+            h_B1H, C_B1H = self.network.after(given)
         return Advanced(*_outputs(h_B1H[:, 0], C_B1H[:, 0], given.h_A_BH[:, 0]), attention, self.config.past)
 
     @torch.no_grad()
@@ -85,7 +86,8 @@ class Recommender(Parameters):
             return self.blend.net(h_REH, [seen[user] for user in user_R], rows)
 
         column = {item: place for place, item in enumerate(rows)}
-        found = moved(wave.x_BM, self.config, cells, scored)
+        with undisturbed():
+            found = moved(wave.x_BM, self.config, cells, scored)
         return [
             {network: one.of([column[item] for item in own]) for network, one in by.items()}
             for by, own in zip(found, items, strict=True)
@@ -286,9 +288,14 @@ class Recommender(Parameters):
             for item, v_V, one in zip(item_B.tolist(), v_BV, self._seen(users, at, past, np.zeros(len(items)), still), strict=True):
                 self.blend.count(item, v_V, one)
 
-    def _threads(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
         """Preset `full` does some things beside each other in threads of its own; torch's are for the large products of `paper`."""
-        return nullcontext() if self.blend is None else alone()
+        if self.blend is None:
+            yield
+        else:
+            with undisturbed(), alone():
+                yield
 
     def _tensor(self, array: NDArray[np.floating]) -> Tensor:
         # Always a copy: torch aligns its memory, and matrix products on other alignments may differ in the last bit.

@@ -5,14 +5,24 @@ A processor with a matrix unit for them takes a fraction of the time; any other 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 import torch
 
+_ONE = RLock()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Nobody else rounds meanwhile: torch has one switch for all threads of the process."""
+    with _ONE:
+        yield
+
 
 @contextmanager
 def rounded() -> Iterator[None]:
-    """Products are rounded meanwhile. Torch has one switch for all threads of the process."""
+    """Products are rounded meanwhile, where whoever asks is `undisturbed`."""
     products: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # torch says nothing of it
     own, products.fp32_precision = products.fp32_precision, "bf16"
     try:

@@ -1,12 +1,14 @@
 """Work side by side."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import get_ident
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from model import Lesson, Memory, Recommender, Wave
 from model.threads import all_of, alone, halves
@@ -68,19 +70,32 @@ def test_halves() -> None:
 @pytest.mark.usefixtures("two_threads")
 def test_threads_change_nothing_in_full() -> None:
     """Ranked and taught in one thread or in two, preset full comes to the same scores and the same state, to the last bit."""
-    hashes, scores = [], []
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        one, draw = Recommender(FULL, USERS, ITEMS, seed=1), np.random.default_rng(0)
-        past: dict[str, tuple[str, ...]] = dict.fromkeys(USERS, ("item0",))
-        for lesson in range(20):
-            at = (START + lesson * HOUR,) * len(USERS)
-            entries = [(name, step(draw, 400.0, FULL), Memory.empty(FULL)) for name in USERS]
-            wave = Wave.of(entries, at, [past[name] for name in USERS])
-            ranked, items = one.rank(wave), tuple(ITEMS[row] for row in draw.integers(len(ITEMS), size=len(USERS)))
-            one.learn(Lesson.of(wave, ranked, range(len(USERS)), items, at))
-            past |= {name: (*past[name], item) for name, item in zip(USERS, items, strict=True)}
-        hashes.append(one.state_hash())
-        scores.append(ranked.scores_BI)
-    assert hashes[0] == hashes[1]
-    np.testing.assert_array_equal(scores[0], scores[1])
+    (first_BI, first), (second_BI, second) = (_taught(threads) for threads in (1, 2))
+    assert first == second
+    np.testing.assert_array_equal(first_BI, second_BI)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_two_that_learn_at_once_do_not_disturb_each_other() -> None:
+    """As a worker that restores one while it warms up with another: each comes to what it comes to alone."""
+    _, alone_ = _taught(2)
+    with ThreadPoolExecutor(2) as pool:
+        for _, hashed in pool.map(_taught, [2] * 6):
+            assert alone_ == hashed
+
+
+def _taught(threads: int) -> tuple[NDArray[np.float32], str]:
+    """The last scores and the state of a recommender that has ranked and learned for a while."""
+    torch.set_num_threads(threads)
+    one, draw = Recommender(FULL, USERS, ITEMS, seed=1), np.random.default_rng(0)
+    past: dict[str, tuple[str, ...]] = dict.fromkeys(USERS, ("item0",))
+    scores_BI = np.zeros((0, 0), np.float32)
+    for lesson in range(20):
+        at = (START + lesson * HOUR,) * len(USERS)
+        entries = [(name, step(draw, 400.0, FULL), Memory.empty(FULL)) for name in USERS]
+        wave = Wave.of(entries, at, [past[name] for name in USERS])
+        ranked, items = one.rank(wave), tuple(ITEMS[row] for row in draw.integers(len(ITEMS), size=len(USERS)))
+        one.learn(Lesson.of(wave, ranked, range(len(USERS)), items, at))
+        past |= {name: (*past[name], item) for name, item in zip(USERS, items, strict=True)}
+        scores_BI = ranked.scores_BI
+    return scores_BI, one.state_hash()
