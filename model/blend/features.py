@@ -36,7 +36,8 @@ LIFT = 8.0  # log p + 8 is about 0 for a middling item, so that a head's weight 
 _LARGEST = 1e4  # a mean beyond it is no feature any more
 _AT_ONCE = 20_000_000  # numbers of one block of features
 _REMEMBERED = 2  # blocks
-_FEW = 4  # events
+_FEW = 4  # events whose products take the time that reading the weights does, rounded or not
+_NEAR = 4  # events whose features fit into a core's cache
 _FLOORS = {"neighbours": neighbours.FLOORS, "peers": peers.FLOORS, "texts": (FLOOR,)}
 _LIFTED = {name: np.array(floors, np.float32) for name, floors in _FLOORS.items()}
 "parts whose features are made of statistics, and from what they are lifted"
@@ -102,7 +103,7 @@ class Statistics:
         trend_HTI = np.empty((TREND, len(asked.times), self.rows), np.float32)
         total_GB = np.zeros((OWN, len(seen)), np.float32)
         with np.errstate(all="ignore"):  # of a part that has gone bad, which is found by its sums
-            with rounded() if len(seen) > _FEW else nullcontext():  # of few events memory is what takes the time
+            with rounded() if len(seen) > _FEW else nullcontext():
                 all_of([*self._products(h_BED, v_BV, seen, own_GBI, total_GB), partial(self.trend.features, asked.times, trend_HTI)])
             self._put_counts(asked, trend_HTI[AGE], own_GBI, total_GB)
             good_GB, good_HT = self._good(total_GB), self._good(trend_HTI.sum(axis=2))
@@ -138,7 +139,7 @@ class Statistics:
             yield partial(self.texts.features, [one.user for one in seen], own_GBI[there["texts"]])
 
     def _put_counts(self, asked: Asked, age_TI: Floats, own_GBI: Floats, total_GB: Floats) -> None:
-        """All others, and what is lifted of all, a few events at once, because their features fit into a core's cache."""
+        """All others, and what is lifted of all, a few events at once."""
         there = {name: where for name, where in PLACES.items() if name not in self.without}
         root_I, age_TI = self.neighbours.roots(), standard(-age_TI)
         factor_B = self.tastes.factors(asked.user_B.tolist())
@@ -157,8 +158,8 @@ class Statistics:
                     to_lifted(own_GBI[there[name]], some.start, some.stop, floor_F, total_GB[there[name]])
 
         def put_half(half: slice) -> None:
-            for start in range(half.start, half.stop, _FEW):
-                put(slice(start, min(start + _FEW, half.stop)))
+            for start in range(half.start, half.stop, _NEAR):
+                put(slice(start, min(start + _NEAR, half.stop)))
 
         for name in PLACES.keys() - there.keys() - {"trend"}:
             own_GBI[PLACES[name]] = 0

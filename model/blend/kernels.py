@@ -1,4 +1,4 @@
-"""Loops of the blend, compiled: numpy would make arrays of every pair on the way to a sum, or pass over the items once an operation.
+"""Loops over links, takers and pasts, compiled: numpy would make arrays of every pair on the way to a sum.
 
 Strict IEEE arithmetic in the order written, so results do not depend on the machine.
 
