@@ -28,11 +28,9 @@ from model.parameters import Parameters
 from model.past import read_past
 from model.rounded import rounded, undisturbed
 from model.step import Step
-from model.threads import all_of, alone
+from model.threads import FEW, all_of, alone
 from model.trace import Traced, trace
 from model.wave import Advanced, Floats, Ranked, Wave
-
-_FEW = 4  # events that learn as soon in one thread as in two
 
 
 class Recommender(Parameters):
@@ -265,7 +263,7 @@ class Recommender(Parameters):
         blend, second = self.blend, self.second
         if blend is None or not (blend.waiting or beside):
             return
-        worth = len(blend.waiting) > _FEW
+        worth = len(blend.waiting) > FEW
         own = [partial(second.settle, blend.teacher() if second.due else None)] if second is not None else []
         all_of(blend.settling(), worth=worth)
         with rounded():

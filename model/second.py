@@ -20,12 +20,11 @@ from model.adam import Moments, clip_scale
 from model.blend.view import Teacher
 from model.network import SHARED, Given, Network
 from model.rows import with_rows
-from model.threads import all_of
+from model.threads import FEW, all_of
 
 RATE = 0.002
 EVERY, REPLAYED, KEPT = 64, 1, 4096
 _REMEMBERED = 2  # waves
-_FEW = 4  # steps that are taken as soon in one thread as in two
 _COLUMNS = "columns"
 _PARTS = ("x_BM", _COLUMNS, "g_B1", "h_BH", "C_BH", "h_A_BH")
 _PREFIX = "second."
@@ -72,7 +71,7 @@ class SecondCell:
         def move(cell: Network) -> None:
             after[cell] = cell.after(given)
 
-        all_of([partial(move, one) for one in cells], worth=len(given.g_B1) > _FEW)
+        all_of([partial(move, one) for one in cells], worth=len(given.g_B1) > FEW)
         found = *after[self._frozen], after[cells[-1]][0]
         self._latest = [*self._latest[1 - _REMEMBERED :], (given, found)]
         return found

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.blend.event import Asked, Floats, Seen, Waited
+from model.blend.event import Floats, Seen, Waited, times_of
 from model.blend.features import Statistics
 from model.blend.heads import APART
 from model.blend.parts import PLACES, START
@@ -76,8 +76,8 @@ class Blend:
 
     def _young(self, seen: Sequence[Seen]) -> NDArray[np.bool_]:
         """Items that are new at the time of each event, (B, I)."""
-        asked = Asked.of(seen)
-        return self.statistics.trend.young(asked.times)[asked.time_B]
+        times, time_B = times_of(seen)
+        return self.statistics.trend.young(times)[time_B]
 
     def by_topic(self, v_BV: Floats, seen: Sequence[Seen], networks: int) -> ByTopic:
         """What the term `posts` of these events' scores is made of."""
@@ -154,4 +154,3 @@ class Blend:
         one = cls(torch.zeros(0, 0), torch.zeros(0), width, without)
         read(one, found)
         return one
-

@@ -47,13 +47,17 @@ class Asked:
     @classmethod
     def of(cls, seen: Sequence[Seen]) -> "Asked":
         """Of these events."""
-        pasts = [recent(one.past) for one in seen]
-        times = tuple(dict.fromkeys(one.at for one in seen))
-        place = {at: row for row, at in enumerate(times)}
+        pasts, (times, time_B) = [recent(one.past) for one in seen], times_of(seen)
         past_n = np.concatenate([*pasts, np.zeros(0, np.int64)])
-        users, moments = ([getattr(one, name) for one in seen] for name in ("user", "at"))
-        time_B = np.array([place[at] for at in moments], np.int64)
-        return cls(past_n, firsts(pasts), np.array(users, np.int64), np.array(moments, np.int64), time_B, times)
+        user_B, at_B = (np.array([getattr(one, name) for one in seen], np.int64) for name in ("user", "at"))
+        return cls(past_n, firsts(pasts), user_B, at_B, time_B, times)
+
+
+def times_of(seen: Sequence[Seen]) -> tuple[tuple[int, ...], Longs]:
+    """The times of some events, and which of them each event is of, (B,)."""
+    times = tuple(dict.fromkeys(one.at for one in seen))
+    place = {at: row for row, at in enumerate(times)}
+    return times, np.array([place[one.at] for one in seen], np.int64)
 
 
 def recent(past: Sequence[int]) -> Longs:

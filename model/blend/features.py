@@ -186,11 +186,12 @@ class Statistics:
 
         Events without h were only counted, and teach the heads of the network nothing.
         """
-        tasks: list[Callable[[], object]] = [partial(self._count, waited)]
-        if "trail" not in self.without:
-            tasks = [*self._learning_trail(waited), *tasks]
+        tasks: list[Callable[[], object]] = []
         if "posts" not in self.without:
-            tasks = [*self._learning_posts([one for one in waited if one.v_V.any()]), *tasks]
+            tasks += self._learning_posts([one for one in waited if one.v_V.any()])
+        if "trail" not in self.without:
+            tasks += self._learning_trail(waited)
+        tasks.append(partial(self._count, waited))
         if "net" not in self.without:
             tasks += self._learning_net([one for one in waited if one.h_ED is not None])
         return tasks

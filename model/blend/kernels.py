@@ -19,6 +19,14 @@ Floats = NDArray[np.float32]
 
 
 @compiled
+def _add_links(item_N: Rows, weight_N: Floats, weight: float, out_I: Floats) -> None:
+    """Add the links of an item, each times a weight; links to row -1 are none."""
+    for link in range(len(item_N)):
+        if item_N[link] >= 0:
+            out_I[item_N[link]] += weight_N[link] * weight
+
+
+@compiled
 def put_near(
     past_n: Longs, first_B: Longs, start: int, stop: int, item_IN: Rows, weight_IDN: Floats, decayed_DL: Floats, root_I: Floats,
     out_DBI: Floats,
@@ -29,10 +37,7 @@ def put_near(
         for place in range(first_B[event + 1] - first_B[event]):
             row = past_n[first_B[event] + place]
             for decay in range(len(out_DBI)):
-                out_I, weight = out_DBI[decay, event], decayed_DL[decay, place] / root_I[row]
-                for link in range(item_IN.shape[1]):
-                    if item_IN[row, link] >= 0:
-                        out_I[item_IN[row, link]] += weight_IDN[row, decay, link] * weight
+                _add_links(item_IN[row], weight_IDN[row, decay], decayed_DL[decay, place] / root_I[row], out_DBI[decay, event])
         for decay in range(len(out_DBI)):
             out_I = out_DBI[decay, event]
             for item in range(len(out_I)):
@@ -49,10 +54,7 @@ def put_following(
         out_BI[event] = 0
         for place in range(min(first_B[event + 1] - first_B[event], len(follows_L))):
             row = past_n[first_B[event] + place]
-            weight = follows_L[place] / (root_I[row] * root_I[row])
-            for link in range(item_IN.shape[1]):
-                if item_IN[row, link] >= 0:
-                    out_BI[event, item_IN[row, link]] += weight_I1N[row, 0, link] * weight
+            _add_links(item_IN[row], weight_I1N[row, 0], follows_L[place] / (root_I[row] * root_I[row]), out_BI[event])
 
 
 @compiled

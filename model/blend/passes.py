@@ -109,25 +109,13 @@ def _to_exponentials(value_I: Floats, top: Any) -> float:  # noqa: ANN401 - as a
 
 
 @compiled
-def _sum_of_exponentials(value_I: Floats, top: Any) -> float:  # noqa: ANN401 - as above
-    items = len(value_I)
-    whole = items // _LANES * _LANES
-    lane_L = np.zeros(_LANES, np.float32)
-    for start in range(0, whole, _LANES):
-        for lane in range(_LANES):
-            lane_L[lane] += _exp(value_I[start + lane] - top)
-    for item in range(whole, items):
-        lane_L[0] += _exp(value_I[item] - top)
-    return _total(lane_L)
-
-
-@compiled
 def to_log_shares(logit_BI: Floats, lift: float, total_B: Floats) -> None:
     """Logarithms of shares, plus `lift`, in place of logits; their sum over the items too, which is no number where one is none."""
+    spare_I = np.empty(logit_BI.shape[1], np.float32)
     for row in range(len(logit_BI)):
         logit_I = logit_BI[row]
-        top = _top(logit_I)
-        moved = np.float32(lift - top - math.log(_sum_of_exponentials(logit_I, top)))
+        top, spare_I[:] = _top(logit_I), logit_I
+        moved = np.float32(lift - top - math.log(_to_exponentials(spare_I, top)))
         for item in range(len(logit_I)):
             logit_I[item] += moved
         total_B[row] = _total(logit_I)
@@ -180,11 +168,11 @@ def to_fourth(like_IB: Floats, out_BI: Floats) -> None:
 
 
 @compiled
-def put_log_days(at_T: Doubles, since_I: Doubles, out_TI: Floats) -> None:
+def put_log_days(at_T: Doubles, since_I: Doubles, day_ms: int, out_TI: Floats) -> None:
     """-log(1 + days since a moment), 0 where there was none."""
     for time in range(len(at_T)):
         for item in range(len(since_I)):
-            days = np.float32((at_T[time] - since_I[item]) / 86_400_000)
+            days = np.float32((at_T[time] - since_I[item]) / day_ms)
             out_TI[time, item] = -_log(np.float32(1) + (days if days > 0 else np.float32(0)))
 
 

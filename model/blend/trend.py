@@ -77,7 +77,7 @@ class Trend:
         out_FTI[_NEVER] = np.isnan(self.first_I)
         out_FTI[_TOTAL] = np.log1p(self.counts_SI[-1] / self.unit_S[-1])
         for row, since_I in ((AGE, self.first_I), (_IDLE, self.last_I)):
-            put_log_days(np.array(times, np.float64), since_I, out_FTI[row])
+            put_log_days(np.array(times, np.float64), since_I, DAY_MS, out_FTI[row])
 
     def age_of(self, row: int, at: int) -> float:
         """Log(1 + days since an item was first taken), 0 of one that nobody has taken."""
