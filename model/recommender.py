@@ -6,7 +6,7 @@ Legend: B users of a wave, M length of x, k factors, H hidden, I items.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from model.online import Batch, update
 from model.parameters import Parameters
 from model.past import read_past
 from model.rounded import rounded, undisturbed
+from model.second import EVERY
 from model.step import Step
 from model.threads import FEW, all_of, alone
 from model.trace import Traced, trace
@@ -49,14 +50,21 @@ class Recommender(Parameters):
             return self._ranked(wave)
 
     def _ranked(self, wave: Wave) -> Ranked:
-        given, attention = self._given(wave, wave.x_BM[:, None])
+        @cache
+        def step() -> tuple[Given, tuple[Floats, ...]]:
+            return self._given(wave, wave.x_BM[:, None])
+
+        scores_BI, terms, by_topic = None, None, None
+        if self.blend is not None:
+            seen, v_BV = self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM), wave.posted()
+            scores_BI, terms = self.blend.scores(cache(lambda: self._by_head(step()[0])[:, 0]), v_BV, seen)
+            by_topic = self.blend.by_topic(v_BV, seen, len(self.config.networks))
+        given, attention = step()
         h_B1H, C_B1H = self.network.after(given) if self.second is None else self.second.after(given)[:2]
         moved = (*_outputs(h_B1H[:, 0], C_B1H[:, 0], given.h_A_BH[:, 0]), attention, self.config.past)
-        if self.blend is None:
+        if scores_BI is None:
             return Ranked(*moved, _float32(self.network.logits(h_B1H[:, 0])))
-        seen, v_BV = self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM), wave.posted()
-        scores_BI, terms = self.blend.scores(self._by_head(given)[:, 0], v_BV, seen)
-        return Ranked(*moved, scores_BI, terms, self.blend.by_topic(v_BV, seen, len(self.config.networks)))
+        return Ranked(*moved, scores_BI, terms, by_topic)
 
     @torch.no_grad()
     def advance_only(self, wave: Wave) -> Advanced:
@@ -98,8 +106,9 @@ class Recommender(Parameters):
         """
         if self.second is None or self.blend is None:
             return self.network.after(given)[0][:, :, None]
-        h_BVH, _, learned_BVH = self.second.after(given)
-        return self.blend.view.seen(torch.stack([h_BVH, *[learned_BVH] * (len(RATES) - 1)], dim=2)).to(torch.float32)
+        with rounded(len(given.g_B1)):
+            h_BVH, _, learned_BVH = self.second.after(given)
+            return self.blend.view.seen(torch.stack([h_BVH, *[learned_BVH] * (len(RATES) - 1)], dim=2)).to(torch.float32)
 
     def _given(self, wave: Wave, x: Floats) -> tuple[Given, tuple[Floats, ...]]:
         """What the wave's steps start from with windows x (B, V, M) in place of its own, and what attention weighs the first with."""
@@ -263,11 +272,17 @@ class Recommender(Parameters):
         blend, second = self.blend, self.second
         if blend is None or not (blend.waiting or beside):
             return
-        worth = len(blend.waiting) > FEW
-        own = [partial(second.settle, blend.teacher() if second.due else None)] if second is not None else []
-        all_of(blend.settling(), worth=worth)
-        with rounded():
-            all_of([*own, *beside, *blend.adding()], worth=worth)
+        events, due = len(blend.waiting), second is not None and second.due
+        net, others = blend.settling()
+
+        def learn_net() -> None:
+            if second is not None:
+                second.settle(blend.teacher() if due else None)
+            for learn in net:  # after the cell, whose teachers they are
+                learn()
+
+        with rounded(max(events, EVERY * due)):
+            all_of([learn_net, *beside, *others], worth=events > FEW)
         blend.statistics.settled()
 
     @torch.no_grad()

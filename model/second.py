@@ -10,7 +10,6 @@ Legend: B interactions, M length of x, k factors, H hidden, I items, N interacti
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -20,9 +19,9 @@ from model.adam import Moments, clip_scale
 from model.blend.view import Teacher
 from model.network import SHARED, Given, Network
 from model.rows import with_rows
-from model.threads import FEW, all_of
 
-RATE = 0.002
+import os
+RATE = float(os.environ.get('R2','0.002'))
 EVERY, REPLAYED, KEPT = 64, 1, 4096
 _REMEMBERED = 2  # waves
 _COLUMNS = "columns"
@@ -65,14 +64,8 @@ class SecondCell:
         for one, found in self._latest:
             if one.equals(given):
                 return found
-        after: dict[Network, tuple[Tensor, Tensor]] = {}
-        cells = [self._frozen, self.network] if self.learns else [self._frozen]
-
-        def move(cell: Network) -> None:
-            after[cell] = cell.after(given)
-
-        all_of([partial(move, one) for one in cells], worth=len(given.g_B1) > FEW)
-        found = *after[self._frozen], after[cells[-1]][0]
+        h_BVH, C_BVH = self._frozen.after(given)
+        found = h_BVH, C_BVH, self.network.after(given)[0] if self.learns else h_BVH
         self._latest = [*self._latest[1 - _REMEMBERED :], (given, found)]
         return found
 
@@ -117,10 +110,9 @@ class SecondCell:
 
     def _learn(self, teacher: Teacher) -> None:
         self._keep()
-        self._step(torch.arange(self._turn - EVERY, self._turn) % KEPT, teacher)
         draw = np.random.default_rng(self._turn)  # nothing but lessons decides
-        for _ in range(REPLAYED):
-            self._step(torch.from_numpy(draw.choice(len(self._item_N), EVERY, replace=False)), teacher)
+        again = draw.choice(len(self._item_N), REPLAYED * EVERY, replace=False)
+        self._step(torch.cat([torch.arange(self._turn - EVERY, self._turn) % KEPT, torch.from_numpy(again)]), teacher)
 
     def _step(self, place_B: Tensor, teacher: Teacher) -> None:
         place_B = place_B[self._item_N[place_B] >= 0]

@@ -53,10 +53,10 @@ class Blend:
 
     # ---- rank ----
 
-    def scores(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> tuple[Floats, Terms]:
-        """Scores (B, I), and the terms that sum to them."""
+    def scores(self, see: Callable[[], Tensor], v_BV: Floats, seen: Sequence[Seen]) -> tuple[Floats, Terms]:
+        """Scores (B, I), and the terms that sum to them. `see` gives h_BED, beside what does not need it."""
         score_BI = np.empty((len(seen), self.statistics.rows), np.float32)
-        weight_B2F, blocks = self._weights(seen), list(self.statistics.blocks(h_BED, v_BV, seen))
+        weight_B2F, blocks = self._weights(seen), list(self.statistics.blocks(see, v_BV, seen))
         for some, block in blocks:
             weight_B2F[some] *= block.good_BF[:, None]
             given = block.own_GBI, block.trend_HTI, block.young_TI, block.time_B, weight_B2F[some]
@@ -98,7 +98,7 @@ class Blend:
         influence, history = self.statistics.influence, self.statistics.history
         teaches = [influence.teaches(one.user, item, one.at) for one, item in zip(seen, items, strict=True)]
         owned = [[*one.past, *history.of(one.user)] for one in seen]
-        blocks = list(self.statistics.blocks(h_BED, v_BV, seen))
+        blocks = list(self.statistics.blocks(lambda: h_BED, v_BV, seen))
         keeps = len(self.waiting) + sum(teaches) <= APART
         for some, block in blocks:
             for row in range(some.start, some.stop):
@@ -118,16 +118,10 @@ class Blend:
         if self.statistics.influence.teaches(seen.user, item, seen.at):
             self.waiting.append(Waited(item, seen, v_V))
 
-    def settling(self) -> list[Callable[[], object]]:
-        """The time is over: what lets heads and statistics take in its events one after the other, each beside the others."""
+    def settling(self) -> tuple[list[Callable[[], object]], list[Callable[[], object]]]:
+        """The time is over: what lets the heads of the network, and all else, take in its events, each beside the others."""
         waited, self.waiting = self.waiting, []
-        return self.statistics.learning(waited)
-
-    def adding(self) -> list[Callable[[], object]]:
-        """What lets heads add many steps to their weights, beside each other."""
-        statistics = self.statistics
-        heads = [*statistics.trail.heads, statistics.posts, *statistics.heads]
-        return [one.add for one in heads if one.many_apart]
+        return self.statistics.learning_net(waited), self.statistics.learning(waited)
 
     def teacher(self) -> Teacher:
         """The mean of the heads of the network, as they are now."""

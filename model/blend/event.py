@@ -4,7 +4,7 @@ Legend: B events, I items, E heads of the network, D directions of h, F features
 trend), T times, V length of v, n past items. h_BED: what each head sees.
 """
 
-from collections.abc import Sequence, Sized
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -95,9 +95,9 @@ class Block:
         """All features of some items, each for the event in its row, (F, n)."""
         return np.concatenate([self.own_GBI[:, row_n, item_n], self.trend_HTI[:, self.time_B[row_n], item_n]])
 
-    def is_of(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> bool:
+    def is_of(self, see: Callable[[], Tensor], v_BV: Floats, seen: Sequence[Seen]) -> bool:
         """Whether they are the features of these."""
-        return self.seen == tuple(seen) and torch.equal(self.h_BED, h_BED) and np.array_equal(self.v_BV, v_BV)
+        return self.seen == tuple(seen) and np.array_equal(self.v_BV, v_BV) and torch.equal(self.h_BED, see())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

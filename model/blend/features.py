@@ -5,7 +5,6 @@ trend), V length of v. h_BED: what each head sees.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -36,7 +35,6 @@ LIFT = 8.0  # log p + 8 is about 0 for a middling item, so that a head's weight 
 _LARGEST = 1e4  # a mean beyond it is no feature any more
 _AT_ONCE = 20_000_000  # numbers of one block of features
 _REMEMBERED = 2  # blocks
-_FEW = 4  # events whose products take the time that reading the weights does, rounded or not
 _NEAR = 4  # events whose features fit into a core's cache
 _FLOORS = {"neighbours": neighbours.FLOORS, "peers": peers.FLOORS, "texts": (FLOOR,)}
 _LIFTED = {name: np.array(floors, np.float32) for name, floors in _FLOORS.items()}
@@ -88,23 +86,23 @@ class Statistics:
 
     # ---- features ----
 
-    def blocks(self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen]) -> Iterator[tuple[slice, Block]]:
-        """The features of a wave, in blocks of bounded size, with the events of each."""
+    def blocks(self, see: Callable[[], Tensor], v_BV: Floats, seen: Sequence[Seen]) -> Iterator[tuple[slice, Block]]:
+        """The features of a wave, in blocks of bounded size, with the events of each. `see` gives h_BED, in a thread of its own."""
         size = max(1, _AT_ONCE // max(1, OWN * self.rows))
         for start in range(0, len(seen), size):
             some = slice(start, min(start + size, len(seen)))
-            yield some, self._block(h_BED[some], v_BV[some], tuple(seen[some]))
+            yield some, self._block(lambda some=some: see()[some], v_BV[some], tuple(seen[some]))
 
-    def _block(self, h_BED: Tensor, v_BV: Floats, seen: tuple[Seen, ...]) -> Block:
+    def _block(self, see: Callable[[], Tensor], v_BV: Floats, seen: tuple[Seen, ...]) -> Block:
         for one in self.remembered:
-            if one.is_of(h_BED, v_BV, seen):
+            if one.is_of(see, v_BV, seen):
                 return one
         asked, own_GBI = Asked.of(seen), self._memory(len(seen))
         trend_HTI = np.empty((TREND, len(asked.times), self.rows), np.float32)
         total_GB = np.zeros((OWN, len(seen)), np.float32)
         with np.errstate(all="ignore"):  # of a part that has gone bad, which is found by its sums
-            with rounded() if len(seen) > _FEW else nullcontext():
-                all_of([*self._products(h_BED, v_BV, seen, own_GBI, total_GB), partial(self.trend.features, asked.times, trend_HTI)])
+            with rounded(len(seen)):
+                all_of([*self._products(see, v_BV, seen, own_GBI, total_GB), partial(self.trend.features, asked.times, trend_HTI)])
             self._put_counts(asked, trend_HTI[AGE], own_GBI, total_GB)
             good_GB, good_HT = self._good(total_GB), self._good(trend_HTI.sum(axis=2))
         own_GBI[~good_GB] = 0.0
@@ -112,7 +110,7 @@ class Statistics:
         if "trend" in self.without:
             trend_HTI[:] = 0.0
         good_BF, young_TI = np.vstack([good_GB, good_HT[:, asked.time_B]]).T, self.trend.young(asked.times)
-        block = Block(h_BED, v_BV, seen, asked.time_B, own_GBI, trend_HTI, good_BF, young_TI)
+        block = Block(see(), v_BV, seen, asked.time_B, own_GBI, trend_HTI, good_BF, young_TI)
         self.remembered = [*self.remembered[1 - _REMEMBERED :], block]
         return block
 
@@ -120,21 +118,24 @@ class Statistics:
         return np.asarray(np.abs(sums) < _LARGEST * max(1, self.rows))
 
     def _products(
-        self, h_BED: Tensor, v_BV: Floats, seen: Sequence[Seen], own_GBI: Floats, sums_GB: Floats
+        self, see: Callable[[], Tensor], v_BV: Floats, seen: Sequence[Seen], own_GBI: Floats, sums_GB: Floats
     ) -> Iterator[Callable[[], None]]:
         """What makes those features that are products of matrices, each of all events at once, the longest first."""
         there = {name: where.start for name, where in PLACES.items() if name not in self.without}
-        heads: list[tuple[Head, Tensor, int, bool]] = []
+
+        def put_net() -> None:
+            h_BED, first = see(), there["net"]
+            for row, head in enumerate(self.heads):
+                _put_head(head, h_BED[:, row], own_GBI[first + row], sums_GB[first + row], shares=True)
+
+        if "net" in there:
+            yield put_net
         if "trail" in there:
             seen_by = self.trail.seen([one.past for one in seen], [one.user for one in seen])
-            trail = enumerate(zip(self.trail.heads, seen_by, strict=True), start=there["trail"])
-            heads += [(head, seen_BV, row, True) for row, (head, seen_BV) in trail]
+            for row, (head, seen_BV) in enumerate(zip(self.trail.heads, seen_by, strict=True), start=there["trail"]):
+                yield partial(_put_head, head, seen_BV, own_GBI[row], sums_GB[row], shares=True)
         if "posts" in there:
-            heads.insert(1, (self.posts, tensor(v_BV), there["posts"], False))
-        if "net" in there:
-            heads += [(head, h_BED[:, row], there["net"] + row, True) for row, head in enumerate(self.heads)]
-        for head, seen_BV, row, shares in heads:
-            yield partial(_put_head, head, seen_BV, own_GBI[row], sums_GB[row], shares)
+            yield partial(_put_head, self.posts, tensor(v_BV), own_GBI[there["posts"]], sums_GB[there["posts"]], shares=False)
         if "texts" in there:
             yield partial(self.texts.features, [one.user for one in seen], own_GBI[there["texts"]])
 
@@ -182,19 +183,24 @@ class Statistics:
     # ---- learn ----
 
     def learning(self, waited: Sequence[Waited]) -> list[Callable[[], object]]:
-        """What lets heads and statistics learn events one after the other, the longest first, beside each other; then call `settled`.
-
-        Events without h were only counted, and teach the heads of the network nothing.
-        """
+        """What lets all but the network's heads learn events one after the other, beside each other; then call `settled`."""
         tasks: list[Callable[[], object]] = []
-        if "posts" not in self.without:
-            tasks += self._learning_posts([one for one in waited if one.v_V.any()])
         if "trail" not in self.without:
             tasks += self._learning_trail(waited)
-        tasks.append(partial(self._count, waited))
-        if "net" not in self.without:
-            tasks += self._learning_net([one for one in waited if one.h_ED is not None])
-        return tasks
+        if "posts" not in self.without:
+            tasks += self._learning_posts([one for one in waited if one.v_V.any()])
+        return [*tasks, partial(self._count, waited)]
+
+    def learning_net(self, waited: Sequence[Waited]) -> list[Callable[[], object]]:
+        """The same for the network's heads; events without h were only counted, and teach them nothing."""
+        h_ED = [one.h_ED for one in waited if one.h_ED is not None]
+        if not h_ED or "net" in self.without:
+            return []
+        some, h_BED = [one for one in waited if one.h_ED is not None], torch.stack(h_ED)
+        return [
+            partial(head.learn, h_BED[:, row], [one.item for one in some], _kept([one.own_GI for one in some], place))
+            for row, (head, place) in enumerate(zip(self.heads, range(*PLACES["net"].indices(OWN)), strict=False))
+        ]
 
     def settled(self) -> None:
         """Everything of a time has been learned."""
@@ -211,13 +217,6 @@ class Statistics:
             self.history.learn(one.seen.user, one.item)
             if "trail" not in self.without:
                 self.trail.count(one.seen.user, one.item)
-
-    def _learning_net(self, waited: Sequence[Waited]) -> Iterator[Callable[[], object]]:
-        if waited:
-            h_BED = torch.stack([one.h_ED for one in waited if one.h_ED is not None])
-            for row, head in enumerate(self.heads):
-                logits = _kept([one.own_GI for one in waited], PLACES["net"].start + row)
-                yield partial(head.learn, h_BED[:, row], [one.item for one in waited], logits)
 
     def _learning_trail(self, waited: Sequence[Waited]) -> Iterator[Callable[[], object]]:
         seen_by = self.trail.seen([one.seen.past for one in waited], [one.seen.user for one in waited])
@@ -250,7 +249,7 @@ class Statistics:
             self.changed()
 
 
-def _put_head(head: Head, seen_BV: Tensor, out_BI: Floats, total_B: Floats, shares: bool) -> None:  # noqa: FBT001 - named in `_products`
+def _put_head(head: Head, seen_BV: Tensor, out_BI: Floats, total_B: Floats, *, shares: bool) -> None:
     head.logits(seen_BV, torch.from_numpy(out_BI))
     if shares:
         to_log_shares(out_BI, LIFT, total_B)

@@ -86,11 +86,8 @@ class Head:
             self._put_steps(some_BH, some, step_BI)
             if self.biased:
                 self.b_I += step_BI.sum(dim=0)
-
-    @property
-    def many_apart(self) -> bool:
-        """Whether steps apart are dearer to count in the next wave than to add to W."""
-        return self._apart >= _MANY
+        if self._apart >= _MANY:  # dearer to count in the next wave than to add
+            self.add()
 
     def _put_steps(self, h_BH: Tensor, items: Sequence[int], step_BI: Tensor) -> None:
         """The steps of events one after the other in place of their logits; those before an event count in them."""
