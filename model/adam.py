@@ -48,12 +48,12 @@ class Moments:
         if name == self._user:
             self.user_count_U[row] = 0
 
-    def update(self, parameters: Sequence[tuple[str, Tensor, Tensor]], rate: float) -> None:
-        """One fused step on (name, parameter, gradient). Does not count: `counted` ends the update of a lesson."""
+    def update(self, parameters: Sequence[tuple[str, Tensor, Tensor]], rate: float, scale: float = 1.0) -> None:
+        """One fused step on (name, parameter, gradient times `scale`). Does not count: `counted` ends the update of a lesson."""
         names = [name for name, _, _ in parameters]
         self._fused(
             [one.detach() for _, one, _ in parameters], [gradient for _, _, gradient in parameters],
-            [self.first[name] for name in names], [self.second[name] for name in names], rate,
+            [self.first[name] for name in names], [self.second[name] for name in names], rate, scale,
         )  # fmt: skip
 
     def update_product(self, name: str, parameter: Tensor, left_BI: Tensor, right_BH: Tensor, rate: float) -> None:
@@ -70,12 +70,13 @@ class Moments:
         self.count += 1
 
     def _fused(
-        self, parameters: list[Tensor], gradients: list[Tensor], first: list[Tensor], second: list[Tensor], rate: float
-    ) -> None:
+        self, parameters: list[Tensor], gradients: list[Tensor], first: list[Tensor], second: list[Tensor], rate: float,
+        scale: float = 1.0,
+    ) -> None:  # fmt: skip
         counts = [self.count.clone() for _ in parameters]  # the function counts in these
         adam(
             parameters, gradients, first, second, [], counts,
-            foreach=False, capturable=False, differentiable=False, fused=True, has_complex=False,
+            grad_scale=None if scale == 1.0 else torch.tensor(1 / scale), foreach=False, capturable=False, differentiable=False, fused=True, has_complex=False,
             amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], lr=rate, weight_decay=0.0, eps=EPSILON, maximize=False,
         )  # fmt: skip
 

@@ -124,14 +124,15 @@ class Network(nn.Module):
     def cell(self, z_B6H: Tensor, g_B1: Tensor, h_BH: Tensor, C_BH: Tensor, h_A_BH: Tensor) -> tuple[Tensor, Tensor]:
         """H and C after a step (eq. 3, 5-7), from the projected input, g (float64), and h, C and h_A before it."""
         H = self.config.hidden
-        zi, zf, zo, zc = (z_B6H[..., : 4 * H] + h_BH @ self.U.T).chunk(4, dim=-1)
+        z_B4H, z_A_B2H = z_B6H.split((4 * H, 2 * H), dim=-1)
+        zi, zf, zo, zc = (z_B4H + h_BH @ self.U.T).chunk(4, dim=-1)
         i, f, o = torch.sigmoid(zi), torch.sigmoid(zf), torch.sigmoid(zo)
         if self.config.time_gates:
             # 1 - g is taken before rounding: for a short gap it is the small one.
             i, f = (1 - g_B1).to(self.dtype) * i, g_B1.to(self.dtype) * f
         after_BH = f * C_BH + i * torch.tanh(zc)
         if self.config.attention:
-            zAi, zAc = (z_B6H[..., 4 * H :] + h_A_BH @ self.U_A.T).chunk(2, dim=-1)
+            zAi, zAc = (z_A_B2H + h_A_BH @ self.U_A.T).chunk(2, dim=-1)
             after_BH = after_BH + torch.sigmoid(zAi) * torch.tanh(zAc)
         return o * torch.tanh(after_BH), after_BH
 

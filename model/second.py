@@ -20,8 +20,7 @@ from model.blend.view import Teacher
 from model.network import SHARED, Given, Network
 from model.rows import with_rows
 
-import os
-RATE = float(os.environ.get('R2','0.002'))
+RATE = 0.002
 EVERY, REPLAYED, KEPT = 64, 1, 4096
 _REMEMBERED = 2  # waves
 _COLUMNS = "columns"
@@ -129,10 +128,7 @@ class SecondCell:
             return
         self._latest = []
         scale = clip_scale(squared, self.network.config.clip_norm)
-        if scale != 1.0:
-            for *_, gradient in steps:
-                gradient *= scale
-        self.moments.update([one for one in steps if one[1].numel()], RATE)
+        self.moments.update([one for one in steps if one[1].numel()], RATE, scale)
         self.moments.counted()
 
     def _given(self, place_B: Tensor) -> Given:

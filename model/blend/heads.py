@@ -22,7 +22,7 @@ from model.blend.passes import to_steps
 from model.rows import with_rows
 
 RATES = (0.0, 1.0)
-APART, _AT_ONCE = 64, 8
+APART = 64
 _MANY = 32
 _START, _LEAST = 0.1, 1e-5
 Floats = NDArray[np.floating]
@@ -83,21 +83,14 @@ class Head:
             kept_BH.copy_(some_BH)
             for step_I, logits_I in zip(step_BI.numpy(), now, strict=False):
                 step_I[:] = logits_I
-            self._put_steps(some_BH, some, step_BI)
+            like_BB = (some_BH @ some_BH.T + float(self.biased)).numpy()
+            to_steps(
+                step_BI.numpy(), like_BB, np.array(some, np.int64), float(not self.biased), self.rate, _LEAST, self.G_I.numpy()
+            )
             if self.biased:
                 self.b_I += step_BI.sum(dim=0)
         if self._apart >= _MANY:  # dearer to count in the next wave than to add
             self.add()
-
-    def _put_steps(self, h_BH: Tensor, items: Sequence[int], step_BI: Tensor) -> None:
-        """The steps of events one after the other in place of their logits; those before an event count in them."""
-        like_BB = h_BH @ h_BH.T + float(self.biased)
-        for start in range(0, len(items), _AT_ONCE):  # a product of matrices takes in those before a few events at once
-            few = slice(start, min(start + _AT_ONCE, len(items)))
-            if start:
-                step_BI[few].addmm_(like_BB[few, :start], step_BI[:start])
-            given = step_BI[few].numpy(), like_BB[few, few].numpy(), np.array(items[few], np.int64)
-            to_steps(*given, float(not self.biased), self.rate, _LEAST, self.G_I.numpy())
 
     def add(self) -> None:
         """Add the steps apart to W."""

@@ -20,6 +20,7 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 _BLOCK = 1024  # items whose scores stay in a core's nearest cache
+_AT_ONCE = 8  # events
 _LANES = 16  # sums and maxima that are made beside each other, as a processor adds and compares them
 _TINY = 1e-12
 
@@ -122,10 +123,12 @@ def to_log_shares(logit_BI: Floats, lift: float, total_B: Floats) -> None:
 
 
 @compiled
-def to_softmax_slopes(logit_BI: Floats, item_B: Longs, scale: float) -> None:
-    """Shares, less 1 where an item was taken, times `scale`, in place of logits."""
+def to_softmax_slopes(logit_BI: Floats, b_I: Floats, item_B: Longs, scale: float) -> None:
+    """Shares, less 1 where an item was taken, times `scale`, in place of logits without b."""
     for row in range(len(logit_BI)):
         logit_I = logit_BI[row]
+        for item in range(len(logit_I)):
+            logit_I[item] += b_I[item]
         to_share = np.float32(scale / _to_exponentials(logit_I, _top(logit_I)))
         for item in range(len(logit_I)):
             logit_I[item] *= to_share
@@ -353,27 +356,52 @@ def learn_weights(
 
 
 @compiled
+def _add_before(step_BI: Floats, like_BB: Floats, first: int, last: int, before: int) -> None:
+    """To some events' logits, what the steps of those `before` them add."""
+    items, whole = step_BI.shape[1], before // 4 * 4
+    for start in range(0, items, _BLOCK):
+        stop = min(start + _BLOCK, items)
+        for event in range(first, last):
+            step_n, like_B = step_BI[event, start:stop], like_BB[event]
+            for one in range(0, whole, 4):  # four at once, so that the sums are read and written less often
+                l_0, l_1, l_2, l_3 = like_B[one], like_B[one + 1], like_B[one + 2], like_B[one + 3]
+                s_0n, s_1n = step_BI[one, start:stop], step_BI[one + 1, start:stop]
+                s_2n, s_3n = step_BI[one + 2, start:stop], step_BI[one + 3, start:stop]
+                for item in range(stop - start):
+                    step_n[item] += l_0 * s_0n[item] + l_1 * s_1n[item] + l_2 * s_2n[item] + l_3 * s_3n[item]
+            for one in range(whole, before):
+                like, one_n = like_B[one], step_BI[one, start:stop]
+                for item in range(stop - start):
+                    step_n[item] += like * one_n[item]
+
+
+@compiled
+def _to_step(step_I: Floats, item: int, growth: Any, rate: Any, least: Any, G_I: Floats) -> None:  # noqa: ANN401 - as above
+    """AdaGrad's step of one event in place of its logits."""
+    to_share, none = np.float32(1 / _to_exponentials(step_I, _top(step_I))), np.float32(0)
+    of_item, G_of_item = 1 - step_I[item] * to_share, G_I[item]
+    of_item = of_item if of_item >= least else none
+    for row in range(len(step_I)):
+        share = step_I[row] * to_share
+        share = share if share >= least else none
+        G = G_I[row] + share * share * growth
+        G_I[row] = G
+        step_I[row] = (-rate * share) / np.sqrt(G)
+    G_I[item] = G_of_item + of_item * of_item * growth
+    step_I[item] = rate * of_item / np.sqrt(G_I[item])
+
+
+@compiled
 def to_steps(step_BI: Floats, like_BB: Floats, item_B: Longs, more: float, rate: float, least: float, G_I: Floats) -> None:
     """AdaGrad's steps of events one after the other in place of their logits, those before an event counted in them.
 
     `like_BB`: products of what their heads see; `more`: what is added to those with itself for |h|^2 + 1.
     """
-    by, smallest, none = np.float32(rate), np.float32(least), np.float32(0)
-    for event in range(len(step_BI)):
-        step_I = step_BI[event]
-        for before in range(event):
-            like, before_I = like_BB[event, before], step_BI[before]
-            for row in range(len(step_I)):
-                step_I[row] += like * before_I[row]
-        to_share = np.float32(1 / _to_exponentials(step_I, _top(step_I)))
-        growth, item = np.float32(like_BB[event, event] + more), item_B[event]
-        of_item, G_of_item = 1 - step_I[item] * to_share, G_I[item]
-        of_item = of_item if of_item >= smallest else none
-        for row in range(len(step_I)):
-            share = step_I[row] * to_share
-            share = share if share >= smallest else none
-            G = G_I[row] + share * share * growth
-            G_I[row] = G
-            step_I[row] = (-by * share) / np.sqrt(G)
-        G_I[item] = G_of_item + of_item * of_item * growth
-        step_I[item] = by * of_item / np.sqrt(G_I[item])
+    for first in range(0, len(step_BI), _AT_ONCE):
+        last = min(first + _AT_ONCE, len(step_BI))
+        _add_before(step_BI, like_BB, first, last, first)  # while they are near
+        for event in range(first, last):
+            within_BI, within_BB = step_BI[first:last], like_BB[first:last, first:last]
+            _add_before(within_BI, within_BB, event - first, event - first + 1, event - first)
+            growth = np.float32(like_BB[event, event] + more)
+            _to_step(step_BI[event], item_B[event], growth, np.float32(rate), np.float32(least), G_I)

@@ -5,8 +5,6 @@ Of each user the last N items are kept and of each item its last T takers, so th
 Legend: U users, I items, N items kept of a user, T takers kept of an item, n past items of a user (newest last), P peers.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +18,7 @@ PEERS = 200
 FLOORS = (FLOOR, HIGH_FLOOR)
 FEATURES = len(FLOORS)
 HALF_LIFE_DAYS = 3.0
-_DECAY_A_MS = math.log(2) / (HALF_LIFE_DAYS * DAY_MS)
+_HALF_LIFE_MS = HALF_LIFE_DAYS * DAY_MS
 _NONE = -1
 
 
@@ -73,5 +71,5 @@ class Peers:
         """
         put_taken(
             asked.past_n, asked.first_B, some.start, some.stop, asked.user_B, asked.at_B, PEERS, self.user_IT, self.count_I,
-            self.count_U, self.item_UN, self.at_UN, _DECAY_A_MS, out_FBI,
+            self.count_U, self.item_UN, self.at_UN, _HALF_LIFE_MS, out_FBI,
         )  # fmt: skip

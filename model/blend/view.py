@@ -51,6 +51,6 @@ class Teacher:
 
     def slopes(self, h_BH: Tensor, item_B: Tensor) -> Tensor:
         """The gradient in h of the mean loss of the items taken, (B, H)."""
-        logit_BI = torch.addmm(self.b_I, self.view.seen(h_BH).to(self.b_I.dtype), self.W_ID.T)
-        to_softmax_slopes(logit_BI.numpy(), item_B.numpy(), 1 / len(item_B))
+        logit_BI = self.view.seen(h_BH).to(self.b_I.dtype) @ self.W_ID.T
+        to_softmax_slopes(logit_BI.numpy(), self.b_I.numpy(), item_B.numpy(), 1 / len(item_B))
         return self.view.back((logit_BI @ self.W_ID).to(h_BH.dtype))
