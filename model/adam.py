@@ -76,7 +76,8 @@ class Moments:
         counts = [self.count.clone() for _ in parameters]  # the function counts in these
         adam(
             parameters, gradients, first, second, [], counts,
-            grad_scale=None if scale == 1.0 else torch.tensor(1 / scale), foreach=False, capturable=False, differentiable=False, fused=True, has_complex=False,
+            foreach=False, capturable=False, differentiable=False, fused=True, has_complex=False,
+            grad_scale=None if scale == 1.0 else torch.tensor(1 / scale),
             amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], lr=rate, weight_decay=0.0, eps=EPSILON, maximize=False,
         )  # fmt: skip
 

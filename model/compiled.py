@@ -10,8 +10,9 @@ _R = TypeVar("_R")
 
 
 def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile on first call, cached on disk beside the source; strict IEEE arithmetic; other threads go on meanwhile."""
-    # Divisions are numpy's: a test for zero before each would keep loops from being made of vector instructions.
+    """Compile on first call, cached on disk beside the source; arithmetic in the order written; other threads go on meanwhile."""
+    # Divisions are numpy's: a test for zero before each would keep loops from being made of vector instructions. A product and a sum
+    # may be one instruction ("contract"), as in matrix products, where a processor has one.
     return cast(Callable[_P, _R], njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function))
 
 

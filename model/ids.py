@@ -1,7 +1,7 @@
 """Names of users or items and their rows in the weights; a newcomer gets a forgotten one's row, at the cap the stalest."""
 
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 _NOBODY = ""  # no name is empty
@@ -37,9 +37,12 @@ class Ids:
         """Row of a name, None when it has none."""
         return self._rows.get(name)
 
-    def rows(self, names: Iterable[str]) -> tuple[int, ...]:
+    def rows(self, names: Collection[str]) -> tuple[int, ...]:
         """Rows of those names that have one, in their order."""
-        return tuple([row for row in map(self._rows.get, names) if row is not None])
+        try:
+            return tuple(map(self._rows.__getitem__, names))  # all have one, mostly
+        except KeyError:
+            return tuple([row for row in map(self._rows.get, names) if row is not None])
 
     def name(self, row: int) -> str:
         """The name that has a row."""

@@ -124,7 +124,7 @@ class Network(nn.Module):
     def cell(self, z_B6H: Tensor, g_B1: Tensor, h_BH: Tensor, C_BH: Tensor, h_A_BH: Tensor) -> tuple[Tensor, Tensor]:
         """H and C after a step (eq. 3, 5-7), from the projected input, g (float64), and h, C and h_A before it."""
         H = self.config.hidden
-        z_B4H, z_A_B2H = z_B6H.split((4 * H, 2 * H), dim=-1)
+        z_B4H, z_A_B2H = torch.split(z_B6H, [4 * H, 2 * H], dim=-1)
         zi, zf, zo, zc = (z_B4H + h_BH @ self.U.T).chunk(4, dim=-1)
         i, f, o = torch.sigmoid(zi), torch.sigmoid(zf), torch.sigmoid(zo)
         if self.config.time_gates:

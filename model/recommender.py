@@ -277,7 +277,7 @@ class Recommender(Parameters):
 
         def learn_net() -> None:
             if second is not None:
-                second.settle(blend.teacher() if due else None)
+                second.settle(blend.teacher)
             for learn in net:  # after the cell, whose teachers they are
                 learn()
 

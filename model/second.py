@@ -2,14 +2,14 @@
 
 It starts as a copy, and its steps start from the memory that the frozen one has made: users need no second memory, and a lesson holds
 all it reads. The head that learns stands on the h it gives (model/blend/heads.py), the anchor on that of the frozen one, and the
-weights of the blend say how much each is worth. After every EVERY interactions that teach it takes a step of Adam on them, and some on
-earlier ones, drawn at random.
+weights of the blend say how much each is worth. After every EVERY interactions that teach it takes a step of Adam on them and on
+REPLAYED of the latest KEPT, drawn at random.
 
 Legend: B interactions, M length of x, k factors, H hidden, I items, N interactions kept.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from model.network import SHARED, Given, Network
 from model.rows import with_rows
 
 RATE = 0.002
-EVERY, REPLAYED, KEPT = 64, 1, 4096
+EVERY, REPLAYED, KEPT = 64, 64, 4096
 _REMEMBERED = 2  # waves
 _COLUMNS = "columns"
 _PARTS = ("x_BM", _COLUMNS, "g_B1", "h_BH", "C_BH", "h_A_BH")
@@ -79,8 +79,9 @@ class SecondCell:
         """Whether there is a step to be taken with what waits."""
         return self._turn % EVERY + sum(len(item_B) for *_, item_B in self._waiting) >= EVERY
 
-    def settle(self, teacher: Teacher | None) -> None:
-        """The time is over: learn from what waited, by a softmax, which is needed where a step is due."""
+    def settle(self, teacher_now: Callable[[], Teacher]) -> None:
+        """The time is over: learn from what waited, by the softmax there is now, where a step is due."""
+        teacher = teacher_now() if self.due else None
         waiting, self._waiting = self._waiting, []
         for given, user_B, item_B in waiting:
             start = 0
@@ -110,7 +111,7 @@ class SecondCell:
     def _learn(self, teacher: Teacher) -> None:
         self._keep()
         draw = np.random.default_rng(self._turn)  # nothing but lessons decides
-        again = draw.choice(len(self._item_N), REPLAYED * EVERY, replace=False)
+        again = draw.choice(len(self._item_N), REPLAYED, replace=False)
         self._step(torch.cat([torch.arange(self._turn - EVERY, self._turn) % KEPT, torch.from_numpy(again)]), teacher)
 
     def _step(self, place_B: Tensor, teacher: Teacher) -> None:

@@ -5,6 +5,7 @@ Legend: B users of the wave (all distinct), M length of x, H hidden, I items, n 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ class Wave:
 
     def posted(self) -> Floats:
         """What the post head of preset `full` sees of each user: his window and the windows before it (model/blend/posts.py)."""
-        return posts_of(self.x_BM, [one.past_x for one in self.memories])
+        return _posted(self)
 
     @classmethod
     def of(
@@ -56,6 +57,12 @@ class Wave:
         users, steps, memories = zip(*entries, strict=True)
         return cls(users, np.stack([one.x_M for one in steps]), np.array([one.g for one in steps], np.float64), memories,
                    tuple(at), tuple(tuple(one) for one in past))  # fmt: skip
+
+
+@lru_cache(maxsize=2)
+def _posted(wave: Wave) -> Floats:
+    """Kept, because what is ranked is learned soon."""
+    return posts_of(wave.x_BM, [one.past_x for one in wave.memories])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -228,7 +228,7 @@ class Line:
             self.counts["unknown_items"] += 1
             return replace(taken, rank_published=published)
         # An item taken again is not held against the ranking: it is scored among those the user does not own, and itself.
-        owned = self.recommender.items.rows(one for one in user.owned if one != name)
+        owned = self.recommender.items.rows([one for one in user.owned if one != name])
         return replace(
             taken,
             rank_scored=rank_of(scores_I, item, owned),

@@ -72,7 +72,8 @@ class Blend:
         return np.asarray(all_2Bn[0] + all_2Bn[1] * young_Bn, np.float32)
 
     def _weights(self, seen: Sequence[Seen]) -> Floats:
-        return np.stack([self.weights.of(one.context) for one in seen])
+        by_context = {context: self.weights.of(context) for context in {one.context for one in seen}}
+        return np.stack([by_context[one.context] for one in seen])
 
     def _young(self, seen: Sequence[Seen]) -> NDArray[np.bool_]:
         """Items that are new at the time of each event, (B, I)."""
@@ -126,11 +127,9 @@ class Blend:
     def teacher(self) -> Teacher:
         """The mean of the heads of the network, as they are now."""
         heads = self.statistics.heads
-        W_ID, b_I = (torch.zeros_like(one) for one in (heads[0].W_IH, heads[0].b_I))
         for one in heads:
             one.add()
-            W_ID.add_(one.W_IH, alpha=1 / len(heads))
-            b_I.add_(one.b_I, alpha=1 / len(heads))
+        W_ID, b_I = (_mean([getattr(one, name) for one in heads]) for name in ("W_IH", "b_I"))
         return Teacher(W_ID, b_I, self.view)
 
     # ---- state ----
@@ -148,3 +147,10 @@ class Blend:
         one = cls(torch.zeros(0, 0), torch.zeros(0), width, without)
         read(one, found)
         return one
+
+
+def _mean(some: Sequence[Tensor]) -> Tensor:
+    mean = some[0] / len(some)
+    for one in some[1:]:
+        mean.add_(one, alpha=1 / len(some))
+    return mean

@@ -91,7 +91,7 @@ class Statistics:
         size = max(1, _AT_ONCE // max(1, OWN * self.rows))
         for start in range(0, len(seen), size):
             some = slice(start, min(start + size, len(seen)))
-            yield some, self._block(lambda some=some: see()[some], v_BV[some], tuple(seen[some]))
+            yield some, self._block(partial(_some_of, see, some), v_BV[some], tuple(seen[some]))
 
     def _block(self, see: Callable[[], Tensor], v_BV: Floats, seen: tuple[Seen, ...]) -> Block:
         for one in self.remembered:
@@ -193,13 +193,13 @@ class Statistics:
 
     def learning_net(self, waited: Sequence[Waited]) -> list[Callable[[], object]]:
         """The same for the network's heads; events without h were only counted, and teach them nothing."""
-        h_ED = [one.h_ED for one in waited if one.h_ED is not None]
-        if not h_ED or "net" in self.without:
+        some = [one for one in waited if one.h_ED is not None]
+        if not some or "net" in self.without:
             return []
-        some, h_BED = [one for one in waited if one.h_ED is not None], torch.stack(h_ED)
+        h_BED, first = torch.stack([one.h_ED for one in some if one.h_ED is not None]), PLACES["net"].start
         return [
-            partial(head.learn, h_BED[:, row], [one.item for one in some], _kept([one.own_GI for one in some], place))
-            for row, (head, place) in enumerate(zip(self.heads, range(*PLACES["net"].indices(OWN)), strict=False))
+            partial(head.learn, h_BED[:, row], [one.item for one in some], _kept([one.own_GI for one in some], first + row))
+            for row, head in enumerate(self.heads)
         ]
 
     def settled(self) -> None:
@@ -247,6 +247,10 @@ class Statistics:
                 part.mend()
         if ill:
             self.changed()
+
+
+def _some_of(see: Callable[[], Tensor], some: slice) -> Tensor:
+    return see()[some]
 
 
 def _put_head(head: Head, seen_BV: Tensor, out_BI: Floats, total_B: Floats, *, shares: bool) -> None:

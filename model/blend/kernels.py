@@ -1,6 +1,6 @@
 """Loops over links, takers and pasts, compiled: numpy would make arrays of every pair on the way to a sum.
 
-Strict IEEE arithmetic in the order written, so results do not depend on the machine.
+Arithmetic is in the order written.
 
 Legend: B events, I items, U users, n past items of all events (from `first_B` on for each, newest first), N and T kept of a row, D
 decays, L past items that count, P peers.

@@ -2,7 +2,8 @@
 
 All in one file, because what is compiled is kept on disk for as long as its own file does not change, whatever it calls.
 
-Results do not depend on the machine but where sums are made in any order (`summed`), as those of matrix products are.
+Results depend on the machine no more than those of matrix products do: on whether it multiplies and adds at once, and where sums are
+made in any order (`summed`).
 
 Legend: B events, I items, F features, n items that a user owns, W = 2 F weights.
 """

@@ -141,7 +141,7 @@ def _block(live: Live) -> Block:
     seen = one._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM)
     h_BH = one._tensor(one.rank(wave).h_BH)
     h_BED = _blend(one).view.seen(torch.stack([h_BH] * len(RATES), dim=1))
-    ((_, block),) = _blend(one).statistics.blocks(h_BED, wave.posted(), seen)
+    ((_, block),) = _blend(one).statistics.blocks(lambda: h_BED, wave.posted(), seen)
     return block
 
 

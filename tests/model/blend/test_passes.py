@@ -32,10 +32,10 @@ def test_what_is_no_number_shows_in_the_sum() -> None:
 
 
 def test_softmax_slopes() -> None:
-    """Shares less 1 where an item was taken, times a number."""
-    logit_BI, item_B = _logits(3.0), np.array([0, 99, 50])
-    expected_BI = torch.softmax(torch.from_numpy(logit_BI).double(), dim=1).numpy() - np.eye(ITEMS)[item_B]
-    to_softmax_slopes(logit_BI, item_B, 0.25)
+    """Shares less 1 where an item was taken, times a number, of logits and what is added to each of them."""
+    logit_BI, b_I, item_B = _logits(3.0), np.linspace(-1, 1, ITEMS, dtype=np.float32), np.array([0, 99, 50])
+    expected_BI = torch.softmax(torch.from_numpy(logit_BI + b_I).double(), dim=1).numpy() - np.eye(ITEMS)[item_B]
+    to_softmax_slopes(logit_BI, b_I, item_B, 0.25)
     np.testing.assert_allclose(0.25 * expected_BI, logit_BI, rtol=1e-5, atol=1e-9)
 
 
