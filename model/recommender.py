@@ -18,6 +18,8 @@ from model import checkpoint, state
 from model.blend.blend import Blend
 from model.blend.event import Seen
 from model.blend.heads import RATES
+from model.blend.posts import ByTopic
+from model.blend.terms import Terms
 from model.blend.weights import context_of
 from model.errors import CheckpointError, ModelError
 from model.lesson import Forgotten, Known, Lesson, lesson_of
@@ -54,17 +56,19 @@ class Recommender(Parameters):
         def step() -> tuple[Given, tuple[Floats, ...]]:
             return self._given(wave, wave.x_BM[:, None])
 
-        scores_BI, terms, by_topic = None, None, None
-        if self.blend is not None:
-            seen, v_BV = self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM), wave.posted()
-            scores_BI, terms = self.blend.scores(cache(lambda: self._by_head(step()[0])[:, 0]), v_BV, seen)
-            by_topic = self.blend.by_topic(v_BV, seen, len(self.config.networks))
+        blended = None if self.blend is None else self._blended(self.blend, wave, step)
         given, attention = step()
         h_B1H, C_B1H = self.network.after(given) if self.second is None else self.second.after(given)[:2]
         moved = (*_outputs(h_B1H[:, 0], C_B1H[:, 0], given.h_A_BH[:, 0]), attention, self.config.past)
-        if scores_BI is None:
-            return Ranked(*moved, _float32(self.network.logits(h_B1H[:, 0])))
-        return Ranked(*moved, scores_BI, terms, by_topic)
+        return Ranked(*moved, *(blended or (_float32(self.network.logits(h_B1H[:, 0])),)))
+
+    def _blended(
+        self, blend: Blend, wave: Wave, step: Callable[[], tuple[Given, tuple[Floats, ...]]]
+    ) -> tuple[Floats, Terms, ByTopic]:
+        """Scores and what they are made of; the net takes its step beside what needs nothing of it."""
+        seen, v_BV = self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM), wave.posted()
+        scores_BI, terms = blend.scores(cache(lambda: self._by_head(step()[0])[:, 0]), v_BV, seen)
+        return scores_BI, terms, blend.by_topic(v_BV, seen, len(self.config.networks))
 
     @torch.no_grad()
     def advance_only(self, wave: Wave) -> Advanced:

@@ -87,7 +87,7 @@ class Statistics:
     # ---- features ----
 
     def blocks(self, see: Callable[[], Tensor], v_BV: Floats, seen: Sequence[Seen]) -> Iterator[tuple[slice, Block]]:
-        """The features of a wave, in blocks of bounded size, with the events of each. `see` gives h_BED, in a thread of its own."""
+        """The features of a wave, in blocks of bounded size, with the events of each. `see` gives h_BED, asked in any thread."""
         size = max(1, _AT_ONCE // max(1, OWN * self.rows))
         for start in range(0, len(seen), size):
             some = slice(start, min(start + size, len(seen)))

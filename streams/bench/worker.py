@@ -120,6 +120,8 @@ def _timed(count: Callable[[], float], expected: float) -> float:
     while time.monotonic() < deadline:
         seen, now = count(), time.monotonic()
         if first is None and seen > 0:
+            if seen >= expected:
+                raise RuntimeError(f"all {expected:,.0f} records were done before the first look; give more of them")
             first = (now, seen)
         if first is not None and seen >= expected:
             return (seen - first[1]) / max(now - first[0], 1e-3)
