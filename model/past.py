@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.few import put_read
 from model.memory import Memory
 from model.network import attention_weights
 
@@ -28,3 +29,12 @@ def read_past(x_BVM: Tensor, memories: Sequence[Memory], hidden: int) -> tuple[T
     weights_BVS = attention_weights(x_BVM, torch.from_numpy(past_x_BSM).to(x_BVM.dtype), seen_BS[:, None])
     h_A_BVH = torch.bmm(weights_BVS, torch.from_numpy(past_h_BSH).to(x_BVM.dtype))
     return h_A_BVH, tuple(weights_BVS[row, :, :length] for row, length in enumerate(lengths))
+
+
+def read_few(x_BVM: Tensor, memories: Sequence[Memory], hidden: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The same of one window each, user by user."""
+    h_A_BVH, weights = x_BVM.new_zeros(len(x_BVM), 1, hidden), [np.zeros((1, len(one.past_x)), np.float32) for one in memories]
+    for row, (memory, weight_1S) in enumerate(zip(memories, weights, strict=True)):
+        past_SM, past_SH = memory.past_x.astype(np.float32), memory.past_h.astype(np.float32)
+        put_read(x_BVM[row, 0].numpy(), past_SM, past_SH, weight_1S[0], h_A_BVH[row, 0].numpy())
+    return h_A_BVH, tuple(torch.from_numpy(one) for one in weights)

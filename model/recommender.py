@@ -6,7 +6,7 @@ Legend: B users of a wave, M length of x, k factors, H hidden, I items.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +22,17 @@ from model.blend.posts import ByTopic
 from model.blend.terms import Terms
 from model.blend.weights import context_of
 from model.errors import CheckpointError, ModelError
+from model.few import are_few
 from model.lesson import Forgotten, Known, Lesson, lesson_of
 from model.moved import Moved, moved
 from model.network import Given
 from model.online import Batch, update
 from model.parameters import Parameters
-from model.past import read_past
+from model.past import read_few, read_past
 from model.rounded import rounded, undisturbed
-from model.second import EVERY
+from model.second import EVERY, SecondCell
 from model.step import Step
-from model.threads import FEW, all_of, alone
+from model.threads import FEW, all_of, alone, once
 from model.trace import Traced, trace
 from model.wave import Advanced, Floats, Ranked, Wave
 
@@ -52,22 +53,21 @@ class Recommender(Parameters):
             return self._ranked(wave)
 
     def _ranked(self, wave: Wave) -> Ranked:
-        @cache
-        def step() -> tuple[Given, tuple[Floats, ...]]:
-            return self._given(wave, wave.x_BM[:, None])
-
-        blended = None if self.blend is None else self._blended(self.blend, wave, step)
+        step = once(lambda: self._given(wave, wave.x_BM[:, None]))
+        blended = None
+        if self.blend is not None and self.second is not None:
+            blended = self._blended(self.blend, wave, cache(partial(_seen_by, self.blend, self.second, lambda: step()[0])))
         given, attention = step()
-        h_B1H, C_B1H = self.network.after(given) if self.second is None else self.second.after(given)[:2]
+        h_B1H, C_B1H = self.network.after(given) if self.second is None else self.second.frozen(given)
         moved = (*_outputs(h_B1H[:, 0], C_B1H[:, 0], given.h_A_BH[:, 0]), attention, self.config.past)
         return Ranked(*moved, *(blended or (_float32(self.network.logits(h_B1H[:, 0])),)))
 
     def _blended(
-        self, blend: Blend, wave: Wave, step: Callable[[], tuple[Given, tuple[Floats, ...]]]
+        self, blend: Blend, wave: Wave, see: Callable[[int], Tensor]
     ) -> tuple[Floats, Terms, ByTopic]:
         """Scores and what they are made of; the net takes its step beside what needs nothing of it."""
         seen, v_BV = self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM), wave.posted()
-        scores_BI, terms = blend.scores(cache(lambda: self._by_head(step()[0])[:, 0]), v_BV, seen)
+        scores_BI, terms = blend.scores(lambda head: see(head)[:, 0], v_BV, seen)
         return scores_BI, terms, blend.by_topic(v_BV, seen, len(self.config.networks))
 
     @torch.no_grad()
@@ -110,9 +110,7 @@ class Recommender(Parameters):
         """
         if self.second is None or self.blend is None:
             return self.network.after(given)[0][:, :, None]
-        with rounded(len(given.g_B1)):
-            h_BVH, _, learned_BVH = self.second.after(given)
-            return self.blend.view.seen(torch.stack([h_BVH, *[learned_BVH] * (len(RATES) - 1)], dim=2)).to(torch.float32)
+        return torch.stack([_seen_by(self.blend, self.second, lambda: given, head) for head in range(len(RATES))], dim=2)
 
     def _given(self, wave: Wave, x: Floats) -> tuple[Given, tuple[Floats, ...]]:
         """What the wave's steps start from with windows x (B, V, M) in place of its own, and what attention weighs the first with."""
@@ -123,7 +121,8 @@ class Recommender(Parameters):
                 "make steps with the model's own config"
             )
         x_BVM = self._tensor(x)
-        h_A_BVH, weights = read_past(x_BVM, wave.memories, config.hidden)
+        few = self.blend is not None and are_few(x_BVM)
+        h_A_BVH, weights = (read_few if few else read_past)(x_BVM, wave.memories, config.hidden)
         h_B1H = self._tensor(np.stack([one.h_H for one in wave.memories]))[:, None]
         C_B1H = self._tensor(np.stack([one.C_H for one in wave.memories]))[:, None]
         columns = self._columns(self._user_rows(wave.users), wave.past)
@@ -286,7 +285,7 @@ class Recommender(Parameters):
                 learn()
 
         with rounded(max(events, EVERY * due)):
-            all_of([learn_net, *beside, *others], worth=events > FEW)
+            all_of([learn_net, *beside, *others], worth=events > FEW or blend.statistics.adds(events))
         blend.statistics.settled()
 
     @torch.no_grad()
@@ -334,6 +333,14 @@ class Recommender(Parameters):
         except (KeyError, RuntimeError, IndexError) as error:
             raise CheckpointError(f"the checkpoint in {folder} lacks a part ({error!r}); use an older one") from error
         return one, extra
+
+
+def _seen_by(blend: Blend, second: SecondCell, step: Callable[[], Given], head: int) -> Tensor:
+    """What a head of the blend sees after a step, (B, V, D): the anchor of the frozen cell, the others of the second one."""
+    given = step()
+    with rounded(len(given.g_B1)):
+        h_BVH = second.learned(given) if RATES[head] else second.frozen(given)[0]
+        return blend.view.seen(h_BVH).to(torch.float32)
 
 
 def _float32(values: Tensor) -> Floats:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from model.adam import Moments, clip_scale
 from model.blend.view import Teacher
+from model.few import Cell, are_few
 from model.network import SHARED, Given, Network
 from model.rows import with_rows
 
@@ -40,7 +41,7 @@ class SecondCell:
         self._waiting: list[tuple[Given, Tensor, Tensor]] = []  # for the end of their time
         self._later: list[tuple[Given, Tensor, Tensor]] = []  # to be put into the ring many at once
         self._frozen, self._fitted = network, moments
-        self._latest: list[tuple[Given, tuple[Tensor, Tensor, Tensor]]] = []
+        self._of_frozen, self._of_own = _Latest(network), _Latest(self.network)
         self.start()
 
     @property
@@ -56,17 +57,19 @@ class SecondCell:
             self.moments.first[name].copy_(self._fitted.first[name])
             self.moments.second[name].copy_(self._fitted.second[name])
         self.moments.count.copy_(self._fitted.count)
-        self._latest = []
+        self._changed()
 
-    def after(self, given: Given) -> tuple[Tensor, Tensor, Tensor]:
-        """The h and C of the frozen cell, and the h of this one; what is learned was ranked before, mostly, so the latest are kept."""
-        for one, found in self._latest:
-            if one.equals(given):
-                return found
-        h_BVH, C_BVH = self._frozen.after(given)
-        found = h_BVH, C_BVH, self.network.after(given)[0] if self.learns else h_BVH
-        self._latest = [*self._latest[1 - _REMEMBERED :], (given, found)]
-        return found
+    def frozen(self, given: Given) -> tuple[Tensor, Tensor]:
+        """The h and C of the frozen cell after some steps."""
+        return self._of_frozen.after(given)
+
+    def learned(self, given: Given) -> Tensor:
+        """The h of this one. Another thread may ask for that of the frozen one meanwhile."""
+        return (self._of_own if self.learns else self._of_frozen).after(given)[0]
+
+    def _changed(self) -> None:
+        self._of_frozen.forget()
+        self._of_own.forget()
 
     # ---- learn ----
 
@@ -127,7 +130,7 @@ class SecondCell:
         squared = sum(float(torch.dot(gradient.flatten(), gradient.flatten())) for _, _, gradient in steps)
         if not math.isfinite(squared):  # some memory holds no numbers
             return
-        self._latest = []
+        self._of_own.forget()
         scale = clip_scale(squared, self.network.config.clip_norm)
         self.moments.update([one for one in steps if one[1].numel()], RATE, scale)
         self.moments.counted()
@@ -174,10 +177,37 @@ class SecondCell:
         for name in SHARED:
             getattr(self.network, name).copy_(found[f"weight.{name}"])
             self.moments.first[name], self.moments.second[name] = found[f"first.{name}"], found[f"second.{name}"]
-        self._latest = []
+        self._changed()
         self._kept = {name.removeprefix("kept."): one for name, one in found.items() if name.startswith("kept.")}
         self.moments.count, self._user_N, self._item_N = found["updates"], found["user_N"], found["item_N"]
         self._turn = int(found["turn"])
+
+
+class _Latest:
+    """What a network has made of the latest steps: what is learned was ranked before, mostly."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._cell: Cell | None = None
+        self._kept: list[tuple[Given, tuple[Tensor, Tensor]]] = []
+
+    def after(self, given: Given) -> tuple[Tensor, Tensor]:
+        """The h and C of the step."""
+        for one, found in self._kept:
+            if one is given or one.equals(given):
+                return found
+        found = self._few().after(given) if are_few(given.x_BM) else self._network.after(given)
+        self._kept = [*self._kept[1 - _REMEMBERED :], (given, found)]
+        return found
+
+    def forget(self) -> None:
+        """The network has changed."""
+        self._kept, self._cell = [], None
+
+    def _few(self) -> Cell:
+        if self._cell is None:
+            self._cell = Cell.of(self._network)
+        return self._cell
 
 
 def _parts(some: Sequence[Given]) -> Iterator[tuple[str, Tensor]]:

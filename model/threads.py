@@ -10,11 +10,13 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from threading import Barrier
+from threading import Barrier, Lock
+from typing import TypeVar
 
 import torch
 
 FEW = 4  # events that are done with as soon in one thread as in two
+_R = TypeVar("_R")
 _OUTSIDE = ContextVar("threads that torch has when it is not alone", default=1)
 
 
@@ -62,6 +64,20 @@ def _next(left: deque[Callable[[], object]]) -> Callable[[], object] | None:
         return left.popleft()  # at once, so that no two threads get the same
     except IndexError:
         return None
+
+
+def once(make: Callable[[], _R]) -> Callable[[], _R]:
+    """What gives a thing that is made when it is first asked for; a second thread that asks meanwhile waits for it."""
+    made: list[_R] = []
+    lock = Lock()
+
+    def get() -> _R:
+        with lock:
+            if not made:
+                made.append(make())
+        return made[0]
+
+    return get
 
 
 def halves(count: int) -> list[slice]:

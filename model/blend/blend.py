@@ -53,8 +53,8 @@ class Blend:
 
     # ---- rank ----
 
-    def scores(self, see: Callable[[], Tensor], v_BV: Floats, seen: Sequence[Seen]) -> tuple[Floats, Terms]:
-        """Scores (B, I), and the terms that sum to them. `see` gives h_BED, beside what does not need it."""
+    def scores(self, see: Callable[[int], Tensor], v_BV: Floats, seen: Sequence[Seen]) -> tuple[Floats, Terms]:
+        """Scores (B, I), and the terms that sum to them. `see`: what a head of the network sees, (B, D); asked for beside all else."""
         score_BI = np.empty((len(seen), self.statistics.rows), np.float32)
         weight_B2F, blocks = self._weights(seen), list(self.statistics.blocks(see, v_BV, seen))
         for some, block in blocks:
@@ -99,7 +99,7 @@ class Blend:
         influence, history = self.statistics.influence, self.statistics.history
         teaches = [influence.teaches(one.user, item, one.at) for one, item in zip(seen, items, strict=True)]
         owned = [[*one.past, *history.of(one.user)] for one in seen]
-        blocks = list(self.statistics.blocks(lambda: h_BED, v_BV, seen))
+        blocks = list(self.statistics.blocks(lambda head: h_BED[:, head], v_BV, seen))
         keeps = len(self.waiting) + sum(teaches) <= APART
         for some, block in blocks:
             for row in range(some.start, some.stop):

@@ -95,9 +95,11 @@ class Block:
         """All features of some items, each for the event in its row, (F, n)."""
         return np.concatenate([self.own_GBI[:, row_n, item_n], self.trend_HTI[:, self.time_B[row_n], item_n]])
 
-    def is_of(self, see: Callable[[], Tensor], v_BV: Floats, seen: Sequence[Seen]) -> bool:
+    def is_of(self, see: Callable[[int], Tensor], v_BV: Floats, seen: Sequence[Seen]) -> bool:
         """Whether they are the features of these."""
-        return self.seen == tuple(seen) and np.array_equal(self.v_BV, v_BV) and torch.equal(self.h_BED, see())
+        if self.seen != tuple(seen) or not np.array_equal(self.v_BV, v_BV):
+            return False
+        return all(torch.equal(h_BD, see(head)) for head, h_BD in enumerate(self.h_BED.unbind(dim=1)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

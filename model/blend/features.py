@@ -29,16 +29,18 @@ from model.blend.trail import Trail
 from model.blend.trend import AGE, FLOOR, Trend
 from model.blend.trend import FEATURES as TREND
 from model.rounded import rounded
-from model.threads import all_of, halves
+from model.threads import FEW, all_of, halves
 
+See = Callable[[int], Tensor]
+"what a head of the network sees, (B, D); asked in any thread"
 LIFT = 8.0  # log p + 8 is about 0 for a middling item, so that a head's weight does not move the level of all scores
 _LARGEST = 1e4  # a mean beyond it is no feature any more
 _AT_ONCE = 20_000_000  # numbers of one block of features
 _REMEMBERED = 2  # blocks
 _NEAR = 4  # events whose features fit into a core's cache
-_FLOORS = {"neighbours": neighbours.FLOORS, "peers": peers.FLOORS, "texts": (FLOOR,)}
+_FLOORS = {"neighbours": neighbours.FLOORS, "peers": peers.FLOORS}
 _LIFTED = {name: np.array(floors, np.float32) for name, floors in _FLOORS.items()}
-"parts whose features are made of statistics, and from what they are lifted"
+"parts whose features are made of counts, and from what they are lifted"
 
 
 class Statistics:
@@ -86,14 +88,14 @@ class Statistics:
 
     # ---- features ----
 
-    def blocks(self, see: Callable[[], Tensor], v_BV: Floats, seen: Sequence[Seen]) -> Iterator[tuple[slice, Block]]:
-        """The features of a wave, in blocks of bounded size, with the events of each. `see` gives h_BED, asked in any thread."""
+    def blocks(self, see: See, v_BV: Floats, seen: Sequence[Seen]) -> Iterator[tuple[slice, Block]]:
+        """The features of a wave, in blocks of bounded size, with the events of each."""
         size = max(1, _AT_ONCE // max(1, OWN * self.rows))
         for start in range(0, len(seen), size):
             some = slice(start, min(start + size, len(seen)))
             yield some, self._block(partial(_some_of, see, some), v_BV[some], tuple(seen[some]))
 
-    def _block(self, see: Callable[[], Tensor], v_BV: Floats, seen: tuple[Seen, ...]) -> Block:
+    def _block(self, see: See, v_BV: Floats, seen: tuple[Seen, ...]) -> Block:
         for one in self.remembered:
             if one.is_of(see, v_BV, seen):
                 return one
@@ -102,15 +104,17 @@ class Statistics:
         total_GB = np.zeros((OWN, len(seen)), np.float32)
         with np.errstate(all="ignore"):  # of a part that has gone bad, which is found by its sums
             with rounded(len(seen)):
-                all_of([*self._products(see, v_BV, seen, own_GBI, total_GB), partial(self.trend.features, asked.times, trend_HTI)])
-            self._put_counts(asked, trend_HTI[AGE], own_GBI, total_GB)
+                all_of([*self._products(see, v_BV, asked, seen, own_GBI, trend_HTI, total_GB)])
+            if len(seen) > FEW:
+                self._put_counts(asked, trend_HTI[AGE], own_GBI, total_GB)
             good_GB, good_HT = self._good(total_GB), self._good(trend_HTI.sum(axis=2))
         own_GBI[~good_GB] = 0.0
         trend_HTI[~good_HT] = 0.0
         if "trend" in self.without:
             trend_HTI[:] = 0.0
         good_BF, young_TI = np.vstack([good_GB, good_HT[:, asked.time_B]]).T, self.trend.young(asked.times)
-        block = Block(see(), v_BV, seen, asked.time_B, own_GBI, trend_HTI, good_BF, young_TI)
+        h_BED = torch.stack([see(head) for head in range(len(self.heads))], dim=1)
+        block = Block(h_BED, v_BV, seen, asked.time_B, own_GBI, trend_HTI, good_BF, young_TI)
         self.remembered = [*self.remembered[1 - _REMEMBERED :], block]
         return block
 
@@ -118,26 +122,38 @@ class Statistics:
         return np.asarray(np.abs(sums) < _LARGEST * max(1, self.rows))
 
     def _products(
-        self, see: Callable[[], Tensor], v_BV: Floats, seen: Sequence[Seen], own_GBI: Floats, sums_GB: Floats
+        self, see: See, v_BV: Floats, asked: Asked, seen: Sequence[Seen], own_GBI: Floats, trend_HTI: Floats, total_GB: Floats
     ) -> Iterator[Callable[[], None]]:
-        """What makes those features that are products of matrices, each of all events at once, the longest first."""
+        """What makes the features that are products of matrices, each of all events at once, and the trend, the longest first."""
         there = {name: where.start for name, where in PLACES.items() if name not in self.without}
 
-        def put_net() -> None:
-            h_BED, first = see(), there["net"]
-            for row, head in enumerate(self.heads):
-                _put_head(head, h_BED[:, row], own_GBI[first + row], sums_GB[first + row], shares=True)
+        def put_net(number: int) -> None:
+            row = there["net"] + number
+            _put_head(self.heads[number], see(number), own_GBI[row], total_GB[row], shares=True)
 
         if "net" in there:
-            yield put_net
+            yield partial(put_net, len(self.heads) - 1)
         if "trail" in there:
             seen_by = self.trail.seen([one.past for one in seen], [one.user for one in seen])
             for row, (head, seen_BV) in enumerate(zip(self.trail.heads, seen_by, strict=True), start=there["trail"]):
-                yield partial(_put_head, head, seen_BV, own_GBI[row], sums_GB[row], shares=True)
+                yield partial(_put_head, head, seen_BV, own_GBI[row], total_GB[row], shares=True)
         if "posts" in there:
-            yield partial(_put_head, self.posts, tensor(v_BV), own_GBI[there["posts"]], sums_GB[there["posts"]], shares=False)
+            yield partial(_put_head, self.posts, tensor(v_BV), own_GBI[there["posts"]], total_GB[there["posts"]], shares=False)
+        if "net" in there:
+            yield from (partial(put_net, number) for number in range(len(self.heads) - 1))
+        yield partial(self._put_trend, asked, trend_HTI, own_GBI, total_GB)
         if "texts" in there:
-            yield partial(self.texts.features, [one.user for one in seen], own_GBI[there["texts"]])
+            yield partial(self._put_texts, [one.user for one in seen], own_GBI, total_GB)
+
+    def _put_texts(self, users: Sequence[int], own_GBI: Floats, total_GB: Floats) -> None:
+        row = PLACES["texts"].start
+        self.texts.features(users, own_GBI[row])
+        to_lifted(own_GBI[PLACES["texts"]], 0, len(users), np.array([FLOOR]), total_GB[PLACES["texts"]])
+
+    def _put_trend(self, asked: Asked, trend_HTI: Floats, own_GBI: Floats, total_GB: Floats) -> None:
+        self.trend.features(asked.times, trend_HTI)
+        if len(asked.at_B) <= FEW:  # one thread puts their counts, beside products in the other; of more, both do so afterwards
+            self._put_counts(asked, trend_HTI[AGE], own_GBI, total_GB)
 
     def _put_counts(self, asked: Asked, age_TI: Floats, own_GBI: Floats, total_GB: Floats) -> None:
         """All others, and what is lifted of all, a few events at once."""
@@ -164,7 +180,8 @@ class Statistics:
 
         for name in PLACES.keys() - there.keys() - {"trend"}:
             own_GBI[PLACES[name]] = 0
-        all_of([partial(put_half, one) for one in halves(len(asked.at_B))])
+        events = len(asked.at_B)
+        all_of([partial(put_half, one) for one in halves(events)], worth=events > FEW)
 
     def _memory(self, events: int) -> Floats:
         """Room for features, which holds anything."""
@@ -201,6 +218,10 @@ class Statistics:
             partial(head.learn, h_BED[:, row], [one.item for one in some], _kept([one.own_GI for one in some], first + row))
             for row, head in enumerate(self.heads)
         ]
+
+    def adds(self, events: int) -> bool:
+        """Whether learning so many takes long, since a head adds its steps."""
+        return any(head.adds(events) for head in (*self.heads, *self.trail.heads, self.posts))
 
     def settled(self) -> None:
         """Everything of a time has been learned."""
@@ -249,8 +270,8 @@ class Statistics:
             self.changed()
 
 
-def _some_of(see: Callable[[], Tensor], some: slice) -> Tensor:
-    return see()[some]
+def _some_of(see: See, some: slice, head: int) -> Tensor:
+    return see(head)[some]
 
 
 def _put_head(head: Head, seen_BV: Tensor, out_BI: Floats, total_B: Floats, *, shares: bool) -> None:

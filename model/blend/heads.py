@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.blend.passes import to_steps
+from model.few import put_halved, put_products
 from model.rows import with_rows
+from model.threads import FEW
 
 RATES = (0.0, 1.0)
 APART = 64
@@ -40,6 +42,8 @@ class Head:
     def _start_apart(self) -> None:
         self._step_PI, self._h_PH = self.W_IH.new_zeros(APART, len(self.b_I)), self.W_IH.new_zeros(APART, self.W_IH.shape[1])
         self._apart = 0
+        # Numpy's memory, because it asks for large pages, which are read faster.
+        self._halved_IH, self._halved = np.empty(self.W_IH.shape, np.uint16), False
 
     @property
     def apart(self) -> tuple[Tensor, Tensor]:
@@ -57,10 +61,18 @@ class Head:
 
     def logits(self, h_BH: Tensor, out_BI: Tensor | None = None) -> Tensor:
         """W h + b, (B, I), there if told where."""
-        logits_BI = torch.addmm(self.b_I, h_BH, self.W_IH.T, out=out_BI)
+        logits_BI = self._few(h_BH, out_BI) if len(h_BH) <= FEW else torch.addmm(self.b_I, h_BH, self.W_IH.T, out=out_BI)
         if self._apart:
             step_PI, h_PH = self.apart
             logits_BI.addmm_(h_BH @ h_PH.T, step_PI)
+        return logits_BI
+
+    def _few(self, h_BH: Tensor, out_BI: Tensor | None) -> Tensor:
+        logits_BI = h_BH.new_empty(len(h_BH), len(self.b_I)) if out_BI is None else out_BI
+        if not self._halved:
+            put_halved(self.W_IH, self._halved_IH)
+            self._halved = True
+        put_products(h_BH.numpy(), self._halved_IH, self.b_I.numpy(), logits_BI.numpy())
         return logits_BI
 
     def log_shares(self, h_BH: Tensor) -> Tensor:
@@ -92,12 +104,16 @@ class Head:
         if self._apart >= _MANY:  # dearer to count in the next wave than to add
             self.add()
 
+    def adds(self, events: int) -> bool:
+        """Whether learning so many events adds steps to W, which takes far longer than the rest of it."""
+        return bool(self.rate) and self._apart + events >= _MANY
+
     def add(self) -> None:
         """Add the steps apart to W."""
         if self._apart:
             step_PI, h_PH = self.apart
             self.W_IH.addmm_(step_PI.T, h_PH)
-            self._apart = 0
+            self._apart, self._halved = 0, False
 
     # ---- rows ----
 
@@ -109,6 +125,7 @@ class Head:
             self.G_I = with_rows(self.G_I, row + 1)
             self._start_apart()
         self.W_IH[row], self.b_I[row], self.G_I[row] = 0, bias, _START
+        self._halved = False
 
     def mend(self, anchor: "Head | None" = None) -> None:
         """Rows that hold no numbers start again from the anchor's, without one from zero; so do steps apart and accumulators."""
@@ -118,4 +135,4 @@ class Head:
         self.add()
         bad_I = ~(torch.isfinite(self.W_IH).all(dim=1) & torch.isfinite(self.b_I) & torch.isfinite(self.G_I))
         self.W_IH[bad_I], self.b_I[bad_I] = (torch.nan_to_num(one[bad_I], 0.0, 0.0, 0.0) for one in (W_IH, b_I))
-        self.G_I[bad_I] = _START
+        self.G_I[bad_I], self._halved = _START, False

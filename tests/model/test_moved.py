@@ -46,8 +46,9 @@ def test_a_network_moved_what_the_net_loses_without_its_posts(config: ModelConfi
         silent_NK = sums_NK.copy()
         silent_NK[place] = 0
         lost_BI = _net(one, wave) - _net(one, _wave(one, memories, silent_NK))
-        np.testing.assert_allclose(lost_BI[0, [4, 0]], moved[0][network].by_n, atol=1e-5)
-        np.testing.assert_allclose(lost_BI[1, [2]], moved[1][network].by_n, atol=1e-5)
+        # Preset full ranks a few with weights rounded, which these are not.
+        np.testing.assert_allclose(lost_BI[0, [4, 0]], moved[0][network].by_n, atol=1e-5, rtol=1e-2)
+        np.testing.assert_allclose(lost_BI[1, [2]], moved[1][network].by_n, atol=1e-5, rtol=1e-2)
         assert 1e-4 < abs(moved[0][network].by_n).max()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import get_ident
+from threading import Barrier, get_ident
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from model import Lesson, Memory, Recommender, Wave
-from model.threads import all_of, alone, halves
+from model.threads import all_of, alone, halves, once
 from tests.model.blend.test_blend import FULL, HOUR, START
 from tests.model.small import step
 
@@ -58,6 +58,24 @@ def test_an_error_of_one_stops_the_others() -> None:
     with pytest.raises(IndexError, match="3"), alone():
         all_of([partial(task, number) for number in range(50)])
     assert 3 not in done
+
+
+def test_two_who_ask_get_the_same() -> None:
+    """A thing is made once, when it is first asked for, whoever asks while it is made."""
+    made: list[int] = []
+    everybody = Barrier(2)
+
+    def make() -> int:
+        made.append(get_ident())
+        everybody.wait()  # until the other one is about to ask
+        return len(made)
+
+    get = once(make)
+    assert [] == made
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(get)
+        everybody.wait()
+        assert 1 == get() == first.result() == len(made)
 
 
 def test_halves() -> None:

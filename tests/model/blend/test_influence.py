@@ -13,6 +13,7 @@ from model.blend.heads import RATES
 from model.blend.history import History
 from model.blend.influence import ITEM_HOURLY, USER_HOURLY, Influence
 from model.blend.parts import PLACES
+from model.blend.state import read, write
 from tests.model.blend.test_blend import FULL, HOUR, START, Live, full, terms_of
 from tests.model.small import ITEMS
 
@@ -141,7 +142,7 @@ def _block(live: Live) -> Block:
     seen = one._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM)
     h_BH = one._tensor(one.rank(wave).h_BH)
     h_BED = _blend(one).view.seen(torch.stack([h_BH] * len(RATES), dim=1))
-    ((_, block),) = _blend(one).statistics.blocks(lambda: h_BED, wave.posted(), seen)
+    ((_, block),) = _blend(one).statistics.blocks(lambda head: h_BED[:, head], wave.posted(), seen)
     return block
 
 
@@ -162,4 +163,5 @@ def _poison(blend: Blend, name: str) -> None:
         statistics.trail.profile_UD[:] = nan
     else:
         statistics.posts.W_IH[2] = nan
+    read(blend, write(blend))  # as from a checkpoint
     statistics.changed()

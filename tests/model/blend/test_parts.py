@@ -1,6 +1,7 @@
 """Heads, trend, tastes and neighbours, each against its formula written out."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,12 +15,13 @@ from model.blend.neighbours import DECAYS, FEATURES, KEPT, Links, Neighbours
 from model.blend.passes import to_lifted
 from model.blend.tastes import Tastes, standard
 from model.blend.trend import DAY_MS, FLOOR, HIGH_FLOOR, Trend
+from model.threads import FEW
 
 
 def test_a_head_takes_the_step_of_its_softmax() -> None:
     """G += g^2 (1 + |h|^2) from .1, then eta g / sqrt(G) (h, 1), for g = 1[i = y] - p, number by number."""
     draw = torch.Generator().manual_seed(0)
-    W_IH, b_I, h_H = (torch.randn(size, generator=draw) for size in ((4, 3), (4,), (3,)))
+    W_IH, b_I, h_H = (torch.randn(size, generator=draw).bfloat16().float() for size in ((4, 3), (4,), (3,)))  # as a few read them
     head = Head(0.3, W_IH, b_I)
     head.learn(h_H[None], [2])
     head.add()
@@ -34,19 +36,36 @@ def test_a_head_takes_the_step_of_its_softmax() -> None:
 
 
 def test_steps_kept_apart_count_as_if_added() -> None:
-    """Event by event or many at once, with given logits or its own, a head comes to the same weights and says the same meanwhile."""
+    """Some by some or many at once, with given logits or its own, a head comes to the same weights and says the same meanwhile."""
     draw = torch.Generator().manual_seed(1)
     W_IH, b_I, h_BH = (torch.randn(size, generator=draw) for size in ((9, 4), (9,), (150, 4)))
     items = [int(one) for one in torch.randint(9, (150,), generator=draw)]
-    at_once, one_by_one = Head(0.3, W_IH, b_I), Head(0.3, W_IH, b_I)
+    at_once, by_five = Head(0.3, W_IH, b_I), Head(0.3, W_IH, b_I)
     at_once.learn(h_BH[:40], items[:40], list(at_once.log_shares(h_BH[:40]).numpy()))
     at_once.learn(h_BH[40:], items[40:])
-    for event, item in enumerate(items):
-        one_by_one.learn(h_BH[event : event + 1], [item])
-        one_by_one.add()
-    np.testing.assert_allclose(one_by_one.log_shares(h_BH), at_once.log_shares(h_BH), atol=1e-4)
+    for first in range(0, len(items), FEW + 1):  # of fewer, weights are read rounded
+        by_five.learn(h_BH[first : first + FEW + 1], items[first : first + FEW + 1])
+        by_five.add()
+    np.testing.assert_allclose(by_five.log_shares(h_BH), at_once.log_shares(h_BH), atol=1e-4)
     at_once.add()
-    np.testing.assert_allclose(one_by_one.W_IH, at_once.W_IH, atol=1e-4)
+    np.testing.assert_allclose(by_five.W_IH, at_once.W_IH, atol=1e-4)
+
+
+def test_what_a_few_read_follows_the_weights() -> None:
+    """Steps that were added, a new item and mended rows are in the rounded weights, which are kept between rankings."""
+    draw = torch.Generator().manual_seed(2)
+    head, h_BH = Head(0.3, *(torch.randn(size, generator=draw) for size in ((9, 4), (9,)))), torch.randn((40, 4), generator=draw)
+
+    def poison() -> None:
+        head.W_IH[3] = float("nan")
+        head.mend()
+
+    for change in (partial(head.learn, h_BH, [2] * 40), partial(head.place, 4, -1.0), partial(head.place, 9, 1.0), poison):
+        head.log_shares(h_BH[:1])
+        change()
+        expected_BI = torch.log_softmax(h_BH[:1] @ head.W_IH.bfloat16().float().T + head.b_I, dim=1)
+        assert (0, 4) == head.apart[1].shape
+        np.testing.assert_allclose(head.log_shares(h_BH[:1]), expected_BI, atol=1e-5)
 
 
 def test_a_head_is_mended() -> None:

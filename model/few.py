@@ -1,0 +1,172 @@
+"""Steps and scores of a few users, compiled: reading the weights is most of the work, so they are read rounded to bfloat16.
+
+That is half as much to read, in four places beside each other: from one place after the other memory gives half as much. All else is
+float32, sums are made in any order. A bfloat16 is the upper half of a float32 and stands here as an unsigned integer.
+
+Legend: B users, M length of x, k factors, H hidden, S past steps; O and K the sizes of a matrix.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.compiled import inlined, summed
+from model.config import ModelConfig
+from model.network import Given, Network
+from model.threads import FEW
+
+Floats = NDArray[np.float32]
+Halves = NDArray[np.uint16]
+
+
+def halved(W_OK: Tensor) -> Halves:
+    """Weights rounded."""
+    halves_OK = np.empty(W_OK.shape, np.uint16)
+    put_halved(W_OK.detach(), halves_OK)
+    return halves_OK
+
+
+def put_halved(W_OK: Tensor, out_OK: Halves) -> None:
+    """The same, there."""
+    torch.from_numpy(out_OK).view(torch.bfloat16).copy_(W_OK)
+
+
+@inlined
+def _whole(half: Any) -> Any:  # noqa: ANN401 - scalars that have no name that numba and the type checker share
+    return np.uint32(np.uint32(half) << np.uint32(16)).view(np.float32)
+
+
+def put_products(x_BK: Floats, W_OK: Halves, b_O: Floats, out_BO: Floats) -> None:
+    """W x + b."""
+    _put_products(np.ascontiguousarray(x_BK), W_OK, b_O, out_BO)  # compiled for one way to lie in memory
+
+
+@summed
+def _put_products(x_BK: Floats, W_OK: Halves, b_O: Floats, out_BO: Floats) -> None:
+    quarter = len(W_OK) // 4
+    for place in range(quarter):
+        w_0, w_1 = W_OK[place], W_OK[quarter + place]
+        w_2, w_3 = W_OK[2 * quarter + place], W_OK[3 * quarter + place]
+        for row in range(len(x_BK)):
+            x_K = x_BK[row]
+            s_0, s_1, s_2, s_3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+            for column in range(len(x_K)):
+                s_0 += x_K[column] * _whole(w_0[column])
+                s_1 += x_K[column] * _whole(w_1[column])
+                s_2 += x_K[column] * _whole(w_2[column])
+                s_3 += x_K[column] * _whole(w_3[column])
+            out_BO[row, place] = s_0 + b_O[place]
+            out_BO[row, quarter + place] = s_1 + b_O[quarter + place]
+            out_BO[row, 2 * quarter + place] = s_2 + b_O[2 * quarter + place]
+            out_BO[row, 3 * quarter + place] = s_3 + b_O[3 * quarter + place]
+    for place in range(4 * quarter, len(W_OK)):
+        for row in range(len(x_BK)):
+            s_0 = np.float32(0)
+            for column in range(x_BK.shape[1]):
+                s_0 += x_BK[row, column] * _whole(W_OK[place, column])
+            out_BO[row, place] = s_0 + b_O[place]
+
+
+# ---- the step ----
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cell:
+    """A network's cell as the steps of a few read it."""
+
+    config: ModelConfig
+    Y_Mk: Floats
+    W: Halves
+    U: Halves
+    U_A: Halves
+    b_6H: Floats
+
+    @classmethod
+    def of(cls, network: Network) -> "Cell":
+        """With the weights as they are now."""
+        Y_Mk, b_6H = (one.detach().numpy().copy() for one in (network.Y, network.b))
+        return cls(network.config, Y_Mk, halved(network.W), halved(network.U), halved(network.U_A), b_6H)
+
+    def after(self, given: Given) -> tuple[Tensor, Tensor]:
+        """The h and C of steps of one window each (eq. 1-3, 5-7), as `Network.after` gives them, (B, 1, H)."""
+        H, (h_BH, C_BH, h_A_BH) = self.config.hidden, (one[:, 0].numpy() for one in (given.h_BH, given.C_BH, given.h_A_BH))
+        z_B6H = np.empty((len(h_BH), 6 * H), np.float32)
+        column_CBk = np.stack([one[:, 0].numpy() for one in given.columns])
+        v_Bk = _pooled(np.ascontiguousarray(given.x_BM[:, 0].numpy()), column_CBk, self.Y_Mk, self.config.second_order)
+        put_products(v_Bk, self.W, self.b_6H, z_B6H)
+        z_B4H, z_A_B2H = z_B6H[:, : 4 * H], z_B6H[:, 4 * H :]
+        z_B4H += _product(h_BH, self.U)
+        i, f, o = (_sigmoid(z_B4H[:, place * H : (place + 1) * H]) for place in range(3))
+        if self.config.time_gates:
+            g_B1 = given.g_B1[:, 0].numpy()
+            i, f = (1 - g_B1).astype(np.float32) * i, g_B1.astype(np.float32) * f
+        after_BH = f * C_BH + i * np.tanh(z_B4H[:, 3 * H :])
+        if self.config.attention:
+            z_A_B2H += _product(h_A_BH, self.U_A)
+            after_BH += _sigmoid(z_A_B2H[:, :H]) * np.tanh(z_A_B2H[:, H:])
+        # Copied, because products with them depend to the last bit on where they stand in memory, and torch's stand alike.
+        return torch.tensor(o * np.tanh(after_BH))[:, None], torch.tensor(after_BH)[:, None]
+
+
+def are_few(x_BVM: Tensor) -> bool:
+    """Whether steps with windows x are so few, one of each user, that this is the faster way."""
+    return len(x_BVM) <= FEW and x_BVM.shape[1] == 1 and x_BVM.dtype == torch.float32
+
+
+@summed
+def _pooled(x_BM: Floats, column_CBk: Floats, Y_Mk: Floats, second_order: bool) -> Floats:  # noqa: FBT001 - numba passes by place
+    """Eq. 1, 2 (`Network.pool`). Not by numpy, whose products depend to the last bit on where the factors stand in memory."""
+    first_Bk, squares_Bk = np.zeros(column_CBk.shape[1:], np.float32), np.zeros(column_CBk.shape[1:], np.float32)
+    for row in range(len(x_BM)):
+        first_k, squares_k = first_Bk[row], squares_Bk[row]
+        for column in range(len(column_CBk)):
+            for place in range(len(first_k)):
+                first_k[place] += column_CBk[column, row, place]
+                squares_k[place] += column_CBk[column, row, place] * column_CBk[column, row, place]
+        for topic in range(x_BM.shape[1]):
+            share = x_BM[row, topic]
+            for place in range(len(first_k) if share != 0 else 0):
+                added = share * Y_Mk[topic, place]
+                first_k[place] += added
+                squares_k[place] += added * added
+        for place in range(len(first_k) if second_order else 0):
+            first_k[place] += (first_k[place] * first_k[place] - squares_k[place]) / np.float32(2)
+    return first_Bk
+
+
+def _product(x_BK: Floats, W_OK: Halves) -> Floats:
+    out_BO = np.empty((len(x_BK), len(W_OK)), np.float32)
+    put_products(x_BK, W_OK, np.zeros(len(W_OK), np.float32), out_BO)
+    return out_BO
+
+
+def _sigmoid(x: Floats) -> Floats:
+    return np.asarray((1 + np.tanh(x / 2)) / 2, np.float32)  # exp would overflow, and say so
+
+
+# ---- attention ----
+
+
+@summed
+def put_read(x_M: Floats, past_x_SM: Floats, past_h_SH: Floats, weight_S: Floats, h_A_H: Floats) -> None:
+    """Attention of one user over his past (eq. 3, 4; `attention_weights`): weights and h_A."""
+    own, total = np.float32(0), np.float32(0)
+    for place in range(len(x_M)):
+        own += x_M[place] * x_M[place]
+    for step in range(len(weight_S)):
+        product, square = np.float32(0), np.float32(0)
+        for place in range(len(x_M)):
+            product += x_M[place] * past_x_SM[step, place]
+            square += past_x_SM[step, place] * past_x_SM[step, place]
+        lengths = np.sqrt(own) * np.sqrt(square)
+        weight_S[step] = np.exp(product / lengths) if lengths > 0 else np.float32(1)
+        total += weight_S[step]
+    h_A_H[:] = 0
+    for step in range(len(weight_S)):
+        weight_S[step] /= total
+        for place in range(len(h_A_H)):
+            h_A_H[place] += weight_S[step] * past_h_SH[step, place]

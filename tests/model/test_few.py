@@ -1,0 +1,76 @@
+"""What is done for a few users at once is what is done for many, with weights rounded to bfloat16."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from model import Memory, ModelConfig
+from model.few import Cell, halved, put_products
+from model.network import SHARED, Given, Network
+from model.past import read_few, read_past
+from model.threads import FEW
+from tests.model.small import LOOKS_BACK, awkward, small
+
+_FLOAT: dict[str, object] = {"dtype": "float32"}
+_ROUGH = small(**_FLOAT)
+
+
+@pytest.mark.parametrize("rows", [1, FEW])
+@pytest.mark.parametrize("outputs", [2, 8, 13])
+def test_products_are_those_of_the_rounded_weights(rows: int, outputs: int) -> None:
+    """W x + b with W to the nearest bfloat16, whether or not its rows come in fours, and wherever x stands in memory."""
+    draw = torch.Generator().manual_seed(outputs)
+    x_BK, W_OK, b_O = (torch.randn(size, generator=draw) for size in ((rows, 37), (outputs, 37), (outputs,)))
+    expected_BO = x_BK.double() @ W_OK.bfloat16().double().T + b_O.double()
+    found_BO, again_BO = np.empty((2, rows, outputs), np.float32)
+    put_products(x_BK.numpy(), halved(W_OK), b_O.numpy(), found_BO)
+    np.testing.assert_allclose(found_BO, expected_BO, atol=1e-5)
+    put_products(torch.stack([x_BK, x_BK], dim=1)[:, 1].numpy(), halved(W_OK), b_O.numpy(), again_BO)
+    assert np.array_equal(found_BO, again_BO)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [_ROUGH, *(small(**_FLOAT, **{one: False}) for one in ("second_order", "time_gates", "attention")), small(**_FLOAT, **LOOKS_BACK)],
+    ids=["all", "no pairs", "no time gates", "no attention", "looks back"],
+)
+def test_a_step_is_that_of_the_network(config: ModelConfig) -> None:
+    """The h and C of a few, with posts and without, after no gap, some gap and a first time."""
+    network = Network(config, 3, 5, seed=2)
+    for name in SHARED:
+        one = getattr(network, name).detach()
+        one.copy_((one + torch.randn(one.shape, generator=torch.Generator().manual_seed(3)) / 4).bfloat16())
+    given = _given(config)
+    for expected, found in zip(network.after(given), Cell.of(network).after(given), strict=True):
+        np.testing.assert_allclose(found, expected.detach(), atol=2e-6)
+
+
+def test_a_few_read_their_pasts_as_many_do() -> None:
+    """The h_A and weights of users with posts and without, with a past, with silent windows in it, and without one."""
+    config, memory = _ROUGH, Memory.empty(_ROUGH)
+    memories, draw = [memory], np.random.default_rng(0)
+    for one in awkward(config)[:3]:
+        h_H, C_H = draw.normal(size=(2, config.hidden)).astype(np.float16).astype(np.float32)
+        memory = memory.after(one, h_H, C_H, config.past)
+        memories.append(memory)
+    x_BVM = torch.from_numpy(draw.random((len(memories), 1, config.width), np.float32))
+    x_BVM[-1] = 0
+    (expected_BVH, expected), (found_BVH, found) = (read(x_BVM, memories, config.hidden) for read in (read_past, read_few))
+    np.testing.assert_allclose(found_BVH, expected_BVH, atol=1e-6)
+    for own, other in zip(found, expected, strict=True):
+        assert other.shape == own.shape
+        np.testing.assert_allclose(own, other, atol=1e-6)
+
+
+def _given(config: ModelConfig) -> Given:
+    draw = torch.Generator().manual_seed(4)
+
+    def some(size: int) -> Tensor:
+        return torch.rand((3, 1, size), generator=draw)
+
+    x_B1M = some(config.width)
+    x_B1M[1] = 0
+    columns = tuple(some(config.factors) for _ in range(1 + config.looks_back))
+    g_B11 = torch.tensor([0.0, 0.4, 1.0], dtype=torch.float64)[:, None, None]
+    return Given(x_B1M, columns, g_B11, some(config.hidden), some(config.hidden), some(config.hidden))
