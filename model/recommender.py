@@ -62,9 +62,7 @@ class Recommender(Parameters):
         moved = (*_outputs(h_B1H[:, 0], C_B1H[:, 0], given.h_A_BH[:, 0]), attention, self.config.past)
         return Ranked(*moved, *(blended or (_float32(self.network.logits(h_B1H[:, 0])),)))
 
-    def _blended(
-        self, blend: Blend, wave: Wave, see: Callable[[int], Tensor]
-    ) -> tuple[Floats, Terms, ByTopic]:
+    def _blended(self, blend: Blend, wave: Wave, see: Callable[[int], Tensor]) -> tuple[Floats, Terms, ByTopic]:
         """Scores and what they are made of; the net takes its step beside what needs nothing of it."""
         seen, v_BV = self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM), wave.posted()
         scores_BI, terms = blend.scores(lambda head: see(head)[:, 0], v_BV, seen)

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import torch
 
-FEW = 4  # events that are done with as soon in one thread as in two
+FEW = 4  # events that are done with as soon in one thread as in two, most of it in reading weights
 _R = TypeVar("_R")
 _OUTSIDE = ContextVar("threads that torch has when it is not alone", default=1)
 

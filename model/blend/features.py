@@ -156,7 +156,7 @@ class Statistics:
             self._put_counts(asked, trend_HTI[AGE], own_GBI, total_GB)
 
     def _put_counts(self, asked: Asked, age_TI: Floats, own_GBI: Floats, total_GB: Floats) -> None:
-        """All others, and what is lifted of all, a few events at once."""
+        """All others, a few events at once."""
         there = {name: where for name, where in PLACES.items() if name not in self.without}
         root_I, age_TI = self.neighbours.roots(), standard(-age_TI)
         factor_B = self.tastes.factors(asked.user_B.tolist())
