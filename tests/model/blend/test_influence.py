@@ -50,6 +50,17 @@ def test_a_bot_teaches_no_more_than_its_share() -> None:
     np.testing.assert_array_equal(terms_of(one.rank(wave))["trend"], terms_of(other.rank(wave))["trend"])
 
 
+def test_a_time_of_which_nothing_teaches_passes() -> None:
+    """A lesson of a bot that has had its share ends its time, has a loss, and leaves the statistics as they are."""
+    live = Live(_taught())
+    one, live.at = live.recommender, START + 9 * HOUR
+    one.count_only(["v1"] * USER_HOURLY, [live.at] * USER_HOURLY, ["bot"] * USER_HOURLY, [()] * USER_HOURLY)
+    one.settle()
+    counts_SI = _blend(one).statistics.trend.counts_SI.copy()
+    assert 0 < one.learn(live.lesson(("bot",), ("v2",)))
+    np.testing.assert_array_equal(counts_SI, _blend(one).statistics.trend.counts_SI)
+
+
 def test_a_crowd_on_one_item_is_bounded() -> None:
     """However many users hit one item in an hour, no more of them teach than the bound; the other items stay rankable."""
     one = _taught()
