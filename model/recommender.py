@@ -6,7 +6,7 @@ Legend: B users of a wave, M length of x, k factors, H hidden, I items.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -56,16 +56,18 @@ class Recommender(Parameters):
         step = once(lambda: self._given(wave, wave.x_BM[:, None]))
         blended = None
         if self.blend is not None and self.second is not None:
-            blended = self._blended(self.blend, wave, cache(partial(_seen_by, self.blend, self.second, lambda: step()[0])))
+            blended = self._blended(self.blend, self.second, wave, lambda: step()[0])
         given, attention = step()
         h_B1H, C_B1H = self.network.after(given) if self.second is None else self.second.frozen(given)
         moved = (*_outputs(h_B1H[:, 0], C_B1H[:, 0], given.h_A_BH[:, 0]), attention, self.config.past)
         return Ranked(*moved, *(blended or (_float32(self.network.logits(h_B1H[:, 0])),)))
 
-    def _blended(self, blend: Blend, wave: Wave, see: Callable[[int], Tensor]) -> tuple[Floats, Terms, ByTopic]:
+    def _blended(
+        self, blend: Blend, second: SecondCell, wave: Wave, step: Callable[[], Given]
+    ) -> tuple[Floats, Terms, ByTopic]:
         """Scores and what they are made of; the net takes its step beside what needs nothing of it."""
         seen, v_BV = self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM), wave.posted()
-        scores_BI, terms = blend.scores(lambda head: see(head)[:, 0], v_BV, seen)
+        scores_BI, terms = blend.scores(cache(lambda head: _seen_by(blend, second, step(), head)[:, 0]), v_BV, seen)
         return scores_BI, terms, blend.by_topic(v_BV, seen, len(self.config.networks))
 
     @torch.no_grad()
@@ -108,7 +110,7 @@ class Recommender(Parameters):
         """
         if self.second is None or self.blend is None:
             return self.network.after(given)[0][:, :, None]
-        return torch.stack([_seen_by(self.blend, self.second, lambda: given, head) for head in range(len(RATES))], dim=2)
+        return torch.stack([_seen_by(self.blend, self.second, given, head) for head in range(len(RATES))], dim=2)
 
     def _given(self, wave: Wave, x: Floats) -> tuple[Given, tuple[Floats, ...]]:
         """What the wave's steps start from with windows x (B, V, M) in place of its own, and what attention weighs the first with."""
@@ -333,9 +335,8 @@ class Recommender(Parameters):
         return one, extra
 
 
-def _seen_by(blend: Blend, second: SecondCell, step: Callable[[], Given], head: int) -> Tensor:
+def _seen_by(blend: Blend, second: SecondCell, given: Given, head: int) -> Tensor:
     """What a head of the blend sees after a step, (B, V, D): the anchor of the frozen cell, the others of the second one."""
-    given = step()
     with rounded(len(given.g_B1)):
         h_BVH = second.learned(given) if RATES[head] else second.frozen(given)[0]
         return blend.view.seen(h_BVH).to(torch.float32)

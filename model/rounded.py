@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-_FEW = 4  # events whose products take the time that reading the weights does, rounded or not
+from model.threads import FEW
+
 _ONE = RLock()
 
 
@@ -24,7 +25,7 @@ def undisturbed() -> Iterator[None]:
 @contextmanager
 def rounded(events: int) -> Iterator[None]:
     """Products of more than a few events are rounded meanwhile, where whoever asks is `undisturbed`."""
-    if events <= _FEW:
+    if events <= FEW:
         yield
         return
     products: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # torch says nothing of it

@@ -202,8 +202,6 @@ class Statistics:
     def learning(self, waited: Sequence[Waited]) -> list[Callable[[], object]]:
         """What lets all but the network's heads learn events one after the other, beside each other; then call `settled`."""
         tasks: list[Callable[[], object]] = []
-        if not waited:  # of a time nothing may teach (model/blend/influence.py)
-            return tasks
         if "trail" not in self.without:
             tasks += self._learning_trail(waited)
         if "posts" not in self.without:

@@ -79,7 +79,7 @@ def last_of(pasts: Sequence[Sequence[int]]) -> Floats:
     past_n = np.concatenate([*recents, np.zeros(0, np.int64)])
     if len(past_n):
         add_signs(past_n, firsts(recents), _signs_to(int(past_n.max())), _WEIGHT_DN, sums_BDS)
-    return _of_length(sums_BDS, _LENGTH / math.sqrt(len(DECAYS))).reshape(len(pasts), -1)
+    return _of_length(sums_BDS, _LENGTH / math.sqrt(len(DECAYS))).reshape(len(pasts), len(DECAYS) * SIGNS)
 
 
 def _of_length(one: Floats, length: float) -> Floats:

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from model import Memory, ModelConfig, Recommender, Step, Wave, make_step
+from model.blend.state import read, write
 from tests.model.blend.test_blend import Live, terms_of
 from tests.model.small import ITEMS, LOOKS_BACK, recommender, small, step
 
@@ -17,6 +19,10 @@ def _taught(config: ModelConfig) -> tuple[Recommender, dict[str, Memory]]:
     one = recommender(config)
     live = Live(one)
     live.run(12)
+    if one.blend is not None:  # a ranking of a few rounds the heads' weights: let them be such that this changes nothing
+        found = write(one.blend)
+        rounded = {name: torch.from_numpy(found[name]).bfloat16().float().numpy() for name in found if name.endswith(".W_IH")}
+        read(one.blend, found | rounded)
     draw = np.random.default_rng(2)
     memory = Memory.empty(config)
     for _ in range(3):
@@ -46,9 +52,8 @@ def test_a_network_moved_what_the_net_loses_without_its_posts(config: ModelConfi
         silent_NK = sums_NK.copy()
         silent_NK[place] = 0
         lost_BI = _net(one, wave) - _net(one, _wave(one, memories, silent_NK))
-        # Preset full ranks a few with weights rounded, which these are not.
-        np.testing.assert_allclose(lost_BI[0, [4, 0]], moved[0][network].by_n, atol=1e-5, rtol=1e-2)
-        np.testing.assert_allclose(lost_BI[1, [2]], moved[1][network].by_n, atol=1e-5, rtol=1e-2)
+        np.testing.assert_allclose(lost_BI[0, [4, 0]], moved[0][network].by_n, atol=1e-5)
+        np.testing.assert_allclose(lost_BI[1, [2]], moved[1][network].by_n, atol=1e-5)
         assert 1e-4 < abs(moved[0][network].by_n).max()
 
 
