@@ -39,7 +39,9 @@ class _Pending:
 class Compared:
     """One configuration of the recommender; `settings` are fields of ModelConfig that differ from its defaults."""
 
-    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"online_rate": 3e-4}, {"online_rate": 1e-3}, {"online_rate": 3e-3})
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {"online_rate": rate} for rate in (3e-4, 1e-3, 3e-3, 1e-2)
+    )
     online_settings: ClassVar[tuple[str, ...]] = ("online_rate", "without")
 
     settings: Mapping[str, Any] = field(default_factory=dict)

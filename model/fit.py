@@ -104,7 +104,7 @@ def fit(
             save(resume, trainer, best, epoch, source)
     if resume:
         resume.unlink(missing_ok=True)
-    recommender.take_fit(best.tensors, best.updates)  # the moments are carried on by online learning
+    recommender.take_fit(best.tensors, best.updates)  # the second moments are carried on by online learning
     return recommender
 
 

@@ -1,4 +1,4 @@
-"""One online update (Algorithm 1; defaults 9-13): one step of backpropagation with h, C and h_A given, clipped, carried Adam.
+"""One online update (Algorithm 1; defaults 9-13): one step of backpropagation with h, C and h_A given, clipped, Adam without momentum.
 
 Legend: B interactions, M length of x, k factors, H hidden, I items.
 """

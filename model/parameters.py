@@ -127,11 +127,11 @@ class Parameters:
         self._start_blend()
 
     @torch.no_grad()
-    def take_fit(self, tensors: Mapping[str, tuple[Tensor, Tensor, Tensor]], updates: float) -> None:
-        """Take over parameters with their first and second moments, after `updates` steps of Adam, from offline training."""
-        for name, (parameter, first, second) in tensors.items():
+    def take_fit(self, tensors: Mapping[str, tuple[Tensor, Tensor]], updates: float) -> None:
+        """Take over parameters with their second moments, after `updates` steps of Adam, from offline training."""
+        for name, (parameter, second) in tensors.items():
             setattr(self.network, name, nn.Parameter(parameter))
-            self.moments.first[name], self.moments.second[name] = first, second
+            self.moments.second[name] = second
         self.moments.count.fill_(updates)
         self.moments.user_count_U.fill_(updates)
         self._sum_users()

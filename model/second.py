@@ -54,7 +54,6 @@ class SecondCell:
         """Be as the frozen one, with the moments of its fit."""
         for name in SHARED:
             getattr(self.network, name).copy_(getattr(self._frozen, name))
-            self.moments.first[name].copy_(self._fitted.first[name])
             self.moments.second[name].copy_(self._fitted.second[name])
         self.moments.count.copy_(self._fitted.count)
         self._changed()
@@ -163,8 +162,7 @@ class SecondCell:
         """Everything, by name; nothing may be waiting."""
         self._keep()
         found = {f"weight.{name}": getattr(self.network, name).detach() for name in SHARED}
-        for kind, moments in (("first", self.moments.first), ("second", self.moments.second)):
-            found |= {f"{kind}.{name}": moments[name] for name in SHARED}
+        found |= {f"second.{name}": self.moments.second[name] for name in SHARED}
         found |= {f"kept.{name}": ring for name, ring in self._kept.items()}
         found |= {"updates": self.moments.count, "user_N": self._user_N, "item_N": self._item_N}
         found["turn"] = torch.tensor(self._turn)
@@ -176,7 +174,7 @@ class SecondCell:
         found = {name.removeprefix(_PREFIX): one for name, one in tensors.items() if name.startswith(_PREFIX)}
         for name in SHARED:
             getattr(self.network, name).copy_(found[f"weight.{name}"])
-            self.moments.first[name], self.moments.second[name] = found[f"first.{name}"], found[f"second.{name}"]
+            self.moments.second[name] = found[f"second.{name}"]
         self._changed()
         self._kept = {name.removeprefix("kept."): one for name, one in found.items() if name.startswith("kept.")}
         self.moments.count, self._user_N, self._item_N = found["updates"], found["user_N"], found["item_N"]

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 def write(one: "Parameters") -> State:
     """Everything that learning changes or depends on."""
     tensors = {f"weight.{name}": parameter.detach() for name, parameter in one.network.named_parameters()}
-    for kind, moments in (("first", one.moments.first), ("second", one.moments.second)):
-        tensors |= {f"{kind}.{name}": moment for name, moment in moments.items()}
+    tensors |= {f"second.{name}": moment for name, moment in one.moments.second.items()}
     tensors |= {
         "updates": one.moments.count, "user_updates": one.moments.user_count_U, "user_sum": one.user_sum_k,
         "popularity": torch.from_numpy(one.popularity.counts_I),
@@ -40,7 +39,6 @@ def read(one: "Parameters", state: State) -> None:
     one.items = Ids.restored(config.items_cap, facts["items"], facts["items_stalest_first"])
     for name, _ in list(one.network.named_parameters()):
         setattr(one.network, name, nn.Parameter(tensors[f"weight.{name}"]))
-        one.moments.first[name] = tensors[f"first.{name}"]
         one.moments.second[name] = tensors[f"second.{name}"]
     one.moments.count, one.moments.user_count_U = tensors["updates"], tensors["user_updates"]
     one.popularity = Popularity(tensors["popularity"].numpy(), facts["popularity_at"])

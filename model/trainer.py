@@ -38,11 +38,11 @@ def precision_of(name: str, config: ModelConfig, device: str) -> str:
 
 @dataclass(slots=True)
 class Best:
-    """The weights and moments of the best epoch so far."""
+    """The weights and second moments of the best epoch so far."""
 
     score: tuple[float, float] = (-1.0, float("-inf"))
     epoch: int = 0
-    tensors: dict[str, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+    tensors: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     updates: float = 0.0
 
 
@@ -113,12 +113,11 @@ class Trainer:
         return values * kept / (1 - rate)
 
     def snapshot(self, score: tuple[float, float], epoch: int) -> Best:
-        """A copy of weights and moments."""
+        """A copy of weights and second moments."""
         tensors, updates = {}, 0.0
         for name, one in self.network.named_parameters():
             state = self.adam.state.get(one, {})
-            first, second = (state.get(key, torch.zeros_like(one)) for key in ("exp_avg", "exp_avg_sq"))
-            tensors[name] = (_copy(one), _copy(first), _copy(second))
+            tensors[name] = (_copy(one), _copy(state.get("exp_avg_sq", torch.zeros_like(one))))
             updates = max(updates, float(state.get("step", 0)))
         return Best(score, epoch, tensors, updates)
 

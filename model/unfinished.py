@@ -17,7 +17,7 @@ from model.errors import CheckpointError
 from model.step import Step
 from model.trainer import Best, Trainer
 
-_FORMAT = "crossnet fit 1"
+_FORMAT = "crossnet fit 2"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -67,6 +67,6 @@ def load(file: Path, trainer: Trainer, source: str) -> tuple[Best, int]:
             parameter.copy_(tensors[f"weight.{name}"])
             moments = {key: tensors[f"{key}.{name}"].to(parameter.device) for key in _MOMENTS}
             trainer.adam.state[parameter] = {"step": tensors[f"step.{name}"], **moments}
-    kept = {name: (tensors[f"best0.{name}"], tensors[f"best1.{name}"], tensors[f"best2.{name}"]) for name in names}
+    kept = {name: (tensors[f"best0.{name}"], tensors[f"best1.{name}"]) for name in names}
     score = (float(about["best_score"][0]), float(about["best_score"][1]))
     return Best(score, about["best_epoch"], kept, about["best_updates"]), about["epoch"]

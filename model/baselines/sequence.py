@@ -1,7 +1,8 @@
 """One training loop and one online step for all sequence models that are compared.
 
-Full softmax over the items seen so far, cross-entropy, Adam; early stopping on validation HR@10; online one step of Adam, its moments
-carried, for each wave, with the state before the step given: the treatment of the main model (ALGORITHMS 7.3: 9-13, 21-26).
+Full softmax over the items seen so far, cross-entropy, Adam; early stopping on validation HR@10; online one step of Adam without
+momentum, its second moments carried, for each wave, with the state before the step given: the treatment of the main model (adam.py;
+ALGORITHMS 7.3: 9-13, 21-26).
 
 Legend: B users, T steps, H hidden, I items, S whatever a net keeps of a user.
 """
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from model.adam import BETA_2
 from model.baselines.inputs import NO_ITEM, Inputs, Sequences, batches, inputs_of
 from model.contract import Event, Query, Training
 
@@ -38,7 +40,9 @@ class Net(nn.Module):
 class SequenceRanker:
     """A net with an output layer behind the contract; subclasses make the net."""
 
-    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"online_rate": 3e-4}, {"online_rate": 1e-3}, {"online_rate": 3e-3})
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
+        {"online_rate": rate} for rate in (3e-4, 1e-3, 3e-3, 1e-2)
+    )
     online_settings: ClassVar[tuple[str, ...]] = ("online_rate",)
 
     def __init__(
@@ -137,6 +141,8 @@ class SequenceRanker:
         self._previous: dict[int, int] = {}
         self._ranked: dict[int, Tensor] = {}  # state after the step, by the identity of the step's values
         self._pending: dict[int, tuple[int, Tensor]] = {}  # item before and state before, by the identity of the event
+        for group in self._optimizer.param_groups:
+            group["betas"] = (0.0, BETA_2)
 
     def with_settings(self, *, online_rate: float) -> Self:
         """The same fitted net with another rate."""

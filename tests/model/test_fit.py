@@ -161,7 +161,7 @@ def test_threads_change_nothing_in_bfloat16() -> None:
 
 
 def test_the_best_epoch_is_kept_and_patience_ends() -> None:
-    """Training stops `patience` epochs after the best one, whose weights and moments are given."""
+    """Training stops `patience` epochs after the best one, whose weights and second moments are given."""
     training, validation = _data()
     reports: list[EpochReport] = []
     one = fit(training, validation, _FIT, epochs=40, patience=2, batch=8, learning_rate=0.03, progress=reports.append)

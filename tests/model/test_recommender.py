@@ -108,7 +108,7 @@ def test_at_the_cap_the_stalest_gives_its_row() -> None:
     one.count_only(("w1", "w2", "w3", "w4"), (0, 0, 0, 0), ("dan",) * 4)
     assert (None, None, 1) == (one.users.get("cid"), one.items.get("v4"), one.items.get("w4"))
     assert (2, 7, 3) == (one.users.get("dan"), len(one.items), len(one.users))
-    assert 0.0 == float(one.moments.first["W_r"][1].abs().sum() + one.moments.second["E_user"][2].abs().sum())
+    assert 0.0 == float(one.moments.second["W_r"][1].abs().sum() + one.moments.second["E_user"][2].abs().sum())
     # The mean that new users start from follows the rows.
     (unknown,) = one.trace("nobody", awkward()[:1])
     np.testing.assert_allclose(one.weights()["E_user"].mean(axis=0), unknown.v_k, atol=1e-6)

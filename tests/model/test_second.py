@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from model import Recommender
+from model.adam import BETA_2
 from model.blend.view import Teacher, View
 from model.network import SHARED, Given
 from model.second import EVERY, RATE, REPLAYED, SecondCell
@@ -35,7 +36,7 @@ def test_a_step_is_that_of_adam_through_the_whole_softmax() -> None:
     given, item_B = _given(one, EVERY), torch.arange(EVERY) % len(one.items)
     network = SecondCell(one.network, one.moments).network
     plain = dict(network.named_parameters())
-    adam = torch.optim.Adam([plain[name] for name in SHARED], lr=RATE)
+    adam = torch.optim.Adam([plain[name] for name in SHARED], lr=RATE, betas=(0.0, BETA_2))
     assert EVERY == REPLAYED  # so all of them are drawn once more, and the mean is that over each once
     h_BH, _ = network.after(given)
     torch.nn.functional.cross_entropy(h_BH.float() @ teacher.W_ID.T + teacher.b_I, item_B).backward()  # type: ignore[no-untyped-call]
