@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.blend.passes import to_steps
-from model.few import put_halved, put_products
+from model.few import Rounded, put_products
 from model.rows import with_rows
 from model.threads import FEW
 
@@ -42,8 +42,7 @@ class Head:
     def _start_apart(self) -> None:
         self._step_PI, self._h_PH = self.W_IH.new_zeros(APART, len(self.b_I)), self.W_IH.new_zeros(APART, self.W_IH.shape[1])
         self._apart = 0
-        # Numpy's memory, because it asks for large pages, which are read faster.
-        self._halved_IH, self._halved = np.empty(self.W_IH.shape, np.uint16), False
+        self._rounded, self._is_rounded = Rounded.like(self.W_IH), False
 
     @property
     def apart(self) -> tuple[Tensor, Tensor]:
@@ -69,10 +68,10 @@ class Head:
 
     def _few(self, h_BH: Tensor, out_BI: Tensor | None) -> Tensor:
         logits_BI = h_BH.new_empty(len(h_BH), len(self.b_I)) if out_BI is None else out_BI
-        if not self._halved:
-            put_halved(self.W_IH, self._halved_IH)
-            self._halved = True
-        put_products(h_BH.numpy(), self._halved_IH, self.b_I.numpy(), logits_BI.numpy())
+        if not self._is_rounded:
+            self._rounded.put(self.W_IH)
+            self._is_rounded = True
+        put_products(h_BH.numpy(), self._rounded, self.b_I.numpy(), logits_BI.numpy())
         return logits_BI
 
     def log_shares(self, h_BH: Tensor) -> Tensor:
@@ -113,7 +112,7 @@ class Head:
         if self._apart:
             step_PI, h_PH = self.apart
             self.W_IH.addmm_(step_PI.T, h_PH)
-            self._apart, self._halved = 0, False
+            self._apart, self._is_rounded = 0, False
 
     # ---- rows ----
 
@@ -125,7 +124,7 @@ class Head:
             self.G_I = with_rows(self.G_I, row + 1)
             self._start_apart()
         self.W_IH[row], self.b_I[row], self.G_I[row] = 0, bias, _START
-        self._halved = False
+        self._is_rounded = False
 
     def mend(self, anchor: "Head | None" = None) -> None:
         """Rows that hold no numbers start again from the anchor's, without one from zero; so do steps apart and accumulators."""
@@ -135,4 +134,4 @@ class Head:
         self.add()
         bad_I = ~(torch.isfinite(self.W_IH).all(dim=1) & torch.isfinite(self.b_I) & torch.isfinite(self.G_I))
         self.W_IH[bad_I], self.b_I[bad_I] = (torch.nan_to_num(one[bad_I], 0.0, 0.0, 0.0) for one in (W_IH, b_I))
-        self.G_I[bad_I], self._halved = _START, False
+        self.G_I[bad_I], self._is_rounded = _START, False

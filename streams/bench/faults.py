@@ -133,7 +133,10 @@ def _row(case: Case) -> dict[str, object]:
 
 def _found(case: Case) -> dict[str, object]:
     """What is wrong; `well` where nothing is. Users whose rows were altered are expected to differ, and counted by themselves."""
-    found = audit(case.own.artifact, case.own.settings(), case.toll)
+    try:
+        found = audit(case.own.artifact, case.own.settings(), case.toll)
+    except Exception as error:  # what the other faults have shown is worth having
+        return {"well": False, "broke": f"{case.broke} its audit: {type(error).__name__}: {error}".strip()}
     errors = unexplained(case.own.artifact, case.strike.explained)
     figures = {
         "uncounted": case.uncounted, "lost": found.lost, "astray": found.astray, "doubled": found.doubled,

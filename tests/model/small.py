@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
+from torch import Tensor
 
 from model import Lesson, Memory, ModelConfig, Recommender, Step, Wave, make_step
 
@@ -24,6 +25,12 @@ def recommender(config: ModelConfig = SMALL, seed: int = 1) -> Recommender:
     draw = np.random.default_rng(seed)
     one.set_weights({name: draw.normal(0, 0.5, array.shape) for name, array in one.weights().items()})
     return one
+
+
+def as_a_few_read(W_OK: Tensor) -> Tensor:
+    """A matrix as model/few.py reads it: each weight to the nearest 127th of the largest of its row."""
+    scale_O1 = W_OK.abs().amax(dim=1, keepdim=True).clamp(min=1e-30) / 127
+    return (W_OK / scale_O1).round() * scale_O1
 
 
 def step(draw: np.random.Generator, gap_seconds: float | None, config: ModelConfig = SMALL) -> Step:

@@ -1,4 +1,4 @@
-"""What is done for a few users at once is what is done for many, with weights rounded to bfloat16."""
+"""What is done for a few users at once is what is done for many, with weights rounded to a byte each."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from model import Memory, ModelConfig
-from model.few import Cell, halved, put_products
+from model.few import Cell, Rounded, put_products
 from model.network import SHARED, Given, Network
 from model.past import read_few, read_past
 from model.threads import FEW
-from tests.model.small import LOOKS_BACK, awkward, small
+from tests.model.small import LOOKS_BACK, as_a_few_read, awkward, small
 
 _FLOAT: dict[str, object] = {"dtype": "float32"}
 _ROUGH = small(**_FLOAT)
@@ -19,14 +19,14 @@ _ROUGH = small(**_FLOAT)
 @pytest.mark.parametrize("rows", [1, FEW])
 @pytest.mark.parametrize("outputs", [2, 8, 13])
 def test_products_are_those_of_the_rounded_weights(rows: int, outputs: int) -> None:
-    """W x + b with W to the nearest bfloat16, whether or not its rows come in fours, and wherever x stands in memory."""
+    """W x + b with W to a row's nearest 127th, whether or not rows come in fours, wherever x stands in memory."""
     draw = torch.Generator().manual_seed(outputs)
     x_BK, W_OK, b_O = (torch.randn(size, generator=draw) for size in ((rows, 37), (outputs, 37), (outputs,)))
-    expected_BO = x_BK.double() @ W_OK.bfloat16().double().T + b_O.double()
+    expected_BO = x_BK.double() @ as_a_few_read(W_OK).double().T + b_O.double()
     found_BO, again_BO = np.empty((2, rows, outputs), np.float32)
-    put_products(x_BK.numpy(), halved(W_OK), b_O.numpy(), found_BO)
+    put_products(x_BK.numpy(), Rounded.of(W_OK), b_O.numpy(), found_BO)
     np.testing.assert_allclose(found_BO, expected_BO, atol=1e-5)
-    put_products(torch.stack([x_BK, x_BK], dim=1)[:, 1].numpy(), halved(W_OK), b_O.numpy(), again_BO)
+    put_products(torch.stack([x_BK, x_BK], dim=1)[:, 1].numpy(), Rounded.of(W_OK), b_O.numpy(), again_BO)
     assert np.array_equal(found_BO, again_BO)
 
 
@@ -40,7 +40,9 @@ def test_a_step_is_that_of_the_network(config: ModelConfig) -> None:
     network = Network(config, 3, 5, seed=2)
     for name in SHARED:
         one = getattr(network, name).detach()
-        one.copy_((one + torch.randn(one.shape, generator=torch.Generator().manual_seed(3)) / 4).bfloat16())
+        one.copy_(one + torch.randn(one.shape, generator=torch.Generator().manual_seed(3)) / 4)
+        if name in ("W", "U", "U_A"):
+            one.copy_(as_a_few_read(one))
     given = _given(config)
     for expected, found in zip(network.after(given), Cell.of(network).after(given), strict=True):
         np.testing.assert_allclose(found, expected.detach(), atol=2e-6)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from model import Memory, ModelConfig, Recommender, Step, Wave, make_step
 from model.blend.state import read, write
 from tests.model.blend.test_blend import Live, terms_of
-from tests.model.small import ITEMS, LOOKS_BACK, recommender, small, step
+from tests.model.small import ITEMS, LOOKS_BACK, as_a_few_read, recommender, small, step
 
 _FULL = small(**LOOKS_BACK)
 
@@ -21,7 +21,7 @@ def _taught(config: ModelConfig) -> tuple[Recommender, dict[str, Memory]]:
     live.run(12)
     if one.blend is not None:  # a ranking of a few rounds the heads' weights: let them be such that this changes nothing
         found = write(one.blend)
-        rounded = {name: torch.from_numpy(found[name]).bfloat16().float().numpy() for name in found if name.endswith(".W_IH")}
+        rounded = {name: as_a_few_read(torch.from_numpy(found[name])).numpy() for name in found if name.endswith(".W_IH")}
         read(one.blend, found | rounded)
     draw = np.random.default_rng(2)
     memory = Memory.empty(config)

@@ -16,12 +16,14 @@ from model.blend.passes import to_lifted
 from model.blend.tastes import Tastes, standard
 from model.blend.trend import DAY_MS, FLOOR, HIGH_FLOOR, Trend
 from model.threads import FEW
+from tests.model.small import as_a_few_read
 
 
 def test_a_head_takes_the_step_of_its_softmax() -> None:
     """G += g^2 (1 + |h|^2) from .1, then eta g / sqrt(G) (h, 1), for g = 1[i = y] - p, number by number."""
     draw = torch.Generator().manual_seed(0)
-    W_IH, b_I, h_H = (torch.randn(size, generator=draw).bfloat16().float() for size in ((4, 3), (4,), (3,)))  # as a few read them
+    W_IH, b_I, h_H = (torch.randn(size, generator=draw) for size in ((4, 3), (4,), (3,)))
+    W_IH = as_a_few_read(W_IH)
     head = Head(0.3, W_IH, b_I)
     head.learn(h_H[None], [2])
     head.add()
@@ -63,7 +65,7 @@ def test_what_a_few_read_follows_the_weights() -> None:
     for change in (partial(head.learn, h_BH, [2] * 40), partial(head.place, 4, -1.0), partial(head.place, 9, 1.0), poison):
         head.log_shares(h_BH[:1])
         change()
-        expected_BI = torch.log_softmax(h_BH[:1] @ head.W_IH.bfloat16().float().T + head.b_I, dim=1)
+        expected_BI = torch.log_softmax(h_BH[:1] @ as_a_few_read(head.W_IH).T + head.b_I, dim=1)
         assert (0, 4) == head.apart[1].shape
         np.testing.assert_allclose(head.log_shares(h_BH[:1]), expected_BI, atol=1e-5)
 
