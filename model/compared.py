@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.blend.event import LAST
 from model.config import ModelConfig
-from model.contract import Event, Query, Training
+from model.contract import ONLINE_RATES, Event, Query, Training
 from model.errors import ModelError
 from model.fit import EpochReport, Steps, fit
 from model.lesson import Known, Lesson
@@ -39,9 +39,7 @@ class _Pending:
 class Compared:
     """One configuration of the recommender; `settings` are fields of ModelConfig that differ from its defaults."""
 
-    variants: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
-        {"online_rate": rate} for rate in (3e-4, 1e-3, 3e-3, 1e-2)
-    )
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ONLINE_RATES
     online_settings: ClassVar[tuple[str, ...]] = ("online_rate", "without")
 
     settings: Mapping[str, Any] = field(default_factory=dict)

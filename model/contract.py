@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 
 from model.step import Step
 
+ONLINE_RATES = tuple({"online_rate": rate} for rate in (3e-4, 1e-3, 3e-3, 1e-2))
+"variants of every system that learns online by Adam"
+
 
 @dataclass(frozen=True, slots=True)
 class Query:

@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from model.adam import BETA_2
 from model.baselines.inputs import NO_ITEM, Inputs, Sequences, batches, inputs_of
-from model.contract import Event, Query, Training
+from model.contract import ONLINE_RATES, Event, Query, Training
 
 _CLIP, _CUT, _WAVE = 5.0, 10, 64
 _NEW_ITEM_BIAS = 0.1  # the quantile of seen items' biases that a new item starts from
@@ -40,9 +40,7 @@ class Net(nn.Module):
 class SequenceRanker:
     """A net with an output layer behind the contract; subclasses make the net."""
 
-    variants: ClassVar[tuple[Mapping[str, Any], ...]] = tuple(
-        {"online_rate": rate} for rate in (3e-4, 1e-3, 3e-3, 1e-2)
-    )
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ONLINE_RATES
     online_settings: ClassVar[tuple[str, ...]] = ("online_rate",)
 
     def __init__(

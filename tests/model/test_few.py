@@ -30,6 +30,14 @@ def test_products_are_those_of_the_rounded_weights(rows: int, outputs: int) -> N
     assert np.array_equal(found_BO, again_BO)
 
 
+def test_a_row_that_holds_no_numbers_is_seen() -> None:
+    """Its product is no number, so that whoever looks at sums finds it; rows of zeros and of hardly anything have none but b."""
+    W_OK = torch.tensor([[1.0, float("nan")], [float("inf"), 1.0], [2.0, -1.0], [0.0, 0.0], [1e-40, 0.0]])
+    out_BO = np.empty((1, 5), np.float32)
+    put_products(np.ones((1, 2), np.float32), Rounded.of(W_OK), np.full(5, 3.0, np.float32), out_BO)
+    np.testing.assert_allclose([[np.nan, np.nan, 4.0, 3.0, 3.0]], out_BO, atol=0.01)
+
+
 @pytest.mark.parametrize(
     "config",
     [_ROUGH, *(small(**_FLOAT, **{one: False}) for one in ("second_order", "time_gates", "attention")), small(**_FLOAT, **LOOKS_BACK)],
