@@ -1,8 +1,8 @@
 """Adam without momentum (beta_1 = 0), its second moments carried from the offline fit through every lesson and every restart.
 
 A fresh Adam's first step would be rate * sign(gradient) on all weights, most of which the event says nothing about (default 13).
-Momentum spreads what a lesson teaches over the ten after it, when its items have gone by: without it the published model is more
-accurate on the data measured (README), and there is half as much to keep.
+Momentum spreads what a lesson teaches over the ten after it, when its items have gone by: without it the published model is far
+more accurate where items drift, as accurate where they do not (README), and there is half as much to keep.
 Rows of users are updated only when the user is in the lesson, each with its own count of updates: a wave then costs the same
 with a thousand users and with a million, and nobody's vector moves on somebody else's account.
 """
