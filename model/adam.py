@@ -49,10 +49,9 @@ class Moments:
 
     def update(self, parameters: Sequence[tuple[str, Tensor, Tensor]], rate: float, scale: float = 1.0) -> None:
         """One fused step on (name, parameter, gradient times `scale`). Does not count: `counted` ends the update of a lesson."""
-        names = [name for name, _, _ in parameters]
         self._fused(
             [one.detach() for _, one, _ in parameters], [gradient for _, _, gradient in parameters],
-            [self.second[name] for name in names], rate, scale,
+            [self.second[name] for name, _, _ in parameters], rate, scale,
         )  # fmt: skip
 
     def update_product(self, name: str, parameter: Tensor, left_BI: Tensor, right_BH: Tensor, rate: float) -> None:

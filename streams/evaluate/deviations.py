@@ -20,6 +20,7 @@ DEVIATIONS = (
      "One limit for training and serving keeps memory bounded."),
     ("online update", "A step of Adam without momentum for each wave, for rival nets, too; second moments are carried from training.",
      "A fresh Adam would move every weight by the rate at each interaction; with momentum a lesson works when its items are gone."),
+    ("online rate", "Chosen on the validation part, of four.", "It decides more than anything else."),
     ("batches", "Users of like length, longest first, backpropagation through at most 256 steps.", "The paper is silent."),
     ("catalogue", "An item gets a row when it is first taken, and ranks last until then; preset full ranks all items from the start.",
      "So does the worker; the paper's fixed set trains rows of items that do not exist yet as never taken."),
