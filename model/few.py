@@ -7,6 +7,7 @@ Legend: B users, M length of x, k factors, H hidden, S past steps; O and K the s
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,13 +63,46 @@ def _put_rounded(W_OK: Floats, byte_OK: NDArray[np.int8], scale_O: Floats) -> No
             byte_OK[place, column] = np.int8(np.float32(w_K[column] * times + np.float32(_TO_NEAREST)).view(np.int32))
 
 
-def put_products(x_BK: Floats, W_OK: Rounded, b_O: Floats, out_BO: Floats) -> None:
-    """W x + b."""
-    _put_products(np.ascontiguousarray(x_BK), W_OK.byte_OK, W_OK.scale_O, b_O, out_BO)  # compiled for one way to lie in memory
+def put_logits(x_BK: Floats, W_OK: Rounded, b_O: Floats, step_PO: Floats, x_PK: Floats, out_BO: Floats) -> None:
+    """W x + b, as if to W steps had been added, outer products of `step_PO` and `x_PK`."""
+    _put_logits(np.ascontiguousarray(x_BK), W_OK.byte_OK, W_OK.scale_O, b_O, step_PO, x_PK, out_BO)  # compiled for one way to lie
 
 
 @summed
-def _put_products(x_BK: Floats, byte_OK: NDArray[np.int8], scale_O: Floats, b_O: Floats, out_BO: Floats) -> None:
+def _put_logits(
+    x_BK: Floats, byte_OK: NDArray[np.int8], scale_O: Floats, b_O: Floats, step_PO: Floats, x_PK: Floats, out_BO: Floats
+) -> None:
+    for row in range(len(x_BK)):
+        out_BO[row] = b_O
+    _add_products(x_BK, byte_OK, scale_O, out_BO)
+    like_P = np.empty(len(x_PK), np.float32)
+    for row in range(len(x_BK)):
+        x_K = x_BK[row]
+        for step in range(len(x_PK)):
+            like = np.float32(0)
+            for column in range(len(x_K)):
+                like += x_K[column] * x_PK[step, column]
+            like_P[step] = like
+        _add_steps(like_P, step_PO, out_BO[row])
+
+
+@summed
+def _add_steps(like_P: Floats, step_PO: Floats, out_O: Floats) -> None:
+    whole = len(like_P) // 4 * 4
+    for step in range(0, whole, 4):  # four at once, so that the sums are read and written less often
+        s_0, s_1, s_2, s_3 = step_PO[step], step_PO[step + 1], step_PO[step + 2], step_PO[step + 3]
+        l_0, l_1, l_2, l_3 = like_P[step], like_P[step + 1], like_P[step + 2], like_P[step + 3]
+        for place in range(len(out_O)):
+            out_O[place] += l_0 * s_0[place] + l_1 * s_1[place] + l_2 * s_2[place] + l_3 * s_3[place]
+    for step in range(whole, len(like_P)):
+        step_O, like = step_PO[step], like_P[step]
+        for place in range(len(out_O)):
+            out_O[place] += like * step_O[place]
+
+
+@summed
+def _add_products(x_BK: Floats, byte_OK: NDArray[np.int8], scale_O: Floats, out_BO: Floats) -> None:
+    """Add W x."""
     quarter = len(byte_OK) // 4
     for place in range(quarter):
         w_0, w_1 = byte_OK[place], byte_OK[quarter + place]
@@ -81,16 +115,16 @@ def _put_products(x_BK: Floats, byte_OK: NDArray[np.int8], scale_O: Floats, b_O:
                 s_1 += x_K[column] * np.float32(w_1[column])
                 s_2 += x_K[column] * np.float32(w_2[column])
                 s_3 += x_K[column] * np.float32(w_3[column])
-            out_BO[row, place] = s_0 * scale_O[place] + b_O[place]
-            out_BO[row, quarter + place] = s_1 * scale_O[quarter + place] + b_O[quarter + place]
-            out_BO[row, 2 * quarter + place] = s_2 * scale_O[2 * quarter + place] + b_O[2 * quarter + place]
-            out_BO[row, 3 * quarter + place] = s_3 * scale_O[3 * quarter + place] + b_O[3 * quarter + place]
+            out_BO[row, place] += s_0 * scale_O[place]
+            out_BO[row, quarter + place] += s_1 * scale_O[quarter + place]
+            out_BO[row, 2 * quarter + place] += s_2 * scale_O[2 * quarter + place]
+            out_BO[row, 3 * quarter + place] += s_3 * scale_O[3 * quarter + place]
     for place in range(4 * quarter, len(byte_OK)):
         for row in range(len(x_BK)):
             s_0 = np.float32(0)
             for column in range(x_BK.shape[1]):
                 s_0 += x_BK[row, column] * np.float32(byte_OK[place, column])
-            out_BO[row, place] = s_0 * scale_O[place] + b_O[place]
+            out_BO[row, place] += s_0 * scale_O[place]
 
 
 # ---- the step ----
@@ -115,23 +149,16 @@ class Cell:
 
     def after(self, given: Given) -> tuple[Tensor, Tensor]:
         """The h and C of steps of one window each (eq. 1-3, 5-7), as `Network.after` gives them, (B, 1, H)."""
-        H, (h_BH, C_BH, h_A_BH) = self.config.hidden, (one[:, 0].numpy() for one in (given.h_BH, given.C_BH, given.h_A_BH))
-        z_B6H = np.empty((len(h_BH), 6 * H), np.float32)
+        config, (W, U, U_A) = self.config, ((one.byte_OK, one.scale_O) for one in (self.W, self.U, self.U_A))
+        x_BM, g_B1, h_BH, C_BH, h_A_BH = (
+            one[:, 0].contiguous().numpy() for one in (given.x_BM, given.g_B1, given.h_BH, given.C_BH, given.h_A_BH)
+        )
         column_CBk = np.stack([one[:, 0].numpy() for one in given.columns])
-        v_Bk = _pooled(np.ascontiguousarray(given.x_BM[:, 0].numpy()), column_CBk, self.Y_Mk, self.config.second_order)
-        put_products(v_Bk, self.W, self.b_6H, z_B6H)
-        z_B4H, z_A_B2H = z_B6H[:, : 4 * H], z_B6H[:, 4 * H :]
-        z_B4H += _product(h_BH, self.U)
-        i, f, o = (_sigmoid(z_B4H[:, place * H : (place + 1) * H]) for place in range(3))
-        if self.config.time_gates:
-            g_B1 = given.g_B1[:, 0].numpy()
-            i, f = (1 - g_B1).astype(np.float32) * i, g_B1.astype(np.float32) * f
-        after_BH = f * C_BH + i * np.tanh(z_B4H[:, 3 * H :])
-        if self.config.attention:
-            z_A_B2H += _product(h_A_BH, self.U_A)
-            after_BH += _sigmoid(z_A_B2H[:, :H]) * np.tanh(z_A_B2H[:, H:])
-        # Copied, because products with them depend to the last bit on where they stand in memory, and torch's stand alike.
-        return torch.tensor(o * np.tanh(after_BH))[:, None], torch.tensor(after_BH)[:, None]
+        # torch's memory, because products depend to the last bit on where their factors stand in it, and torch's stand alike.
+        after = torch.empty(given.h_BH.shape), torch.empty(given.C_BH.shape)
+        v_Bk = _pooled(x_BM, column_CBk, self.Y_Mk, config.second_order)
+        _put_after(v_Bk, *W, *U, *U_A, self.b_6H, g_B1, h_BH, C_BH, h_A_BH, config.time_gates, config.attention, *(one[:, 0].numpy() for one in after))
+        return after
 
 
 def are_few(x_BVM: Tensor) -> bool:
@@ -160,14 +187,36 @@ def _pooled(x_BM: Floats, column_CBk: Floats, Y_Mk: Floats, second_order: bool) 
     return first_Bk
 
 
-def _product(x_BK: Floats, W_OK: Rounded) -> Floats:
-    out_BO = np.empty((len(x_BK), len(W_OK.scale_O)), np.float32)
-    put_products(x_BK, W_OK, np.zeros(len(W_OK.scale_O), np.float32), out_BO)
-    return out_BO
+@summed
+def _put_after(
+    v_Bk: Floats, W_byte_OK: NDArray[np.int8], W_scale_O: Floats, U_byte_OK: NDArray[np.int8], U_scale_O: Floats,
+    U_A_byte_OK: NDArray[np.int8], U_A_scale_O: Floats, b_6H: Floats, g_B1: NDArray[np.float64], h_BH: Floats, C_BH: Floats,
+    h_A_BH: Floats, time_gates: bool, attention: bool, out_h_BH: Floats, out_C_BH: Floats,  # noqa: FBT001 - as above
+) -> None:  # fmt: skip
+    """Eq. 3, 5-7 (`Network.cell`)."""
+    B, H = h_BH.shape
+    z_B6H = np.empty((B, 6 * H), np.float32)
+    for row in range(B):
+        z_B6H[row] = b_6H
+    _add_products(v_Bk, W_byte_OK, W_scale_O, z_B6H)
+    _add_products(h_BH, U_byte_OK, U_scale_O, z_B6H)
+    if attention:
+        _add_products(h_A_BH, U_A_byte_OK, U_A_scale_O, z_B6H[:, 4 * H :])
+    for row in range(B):
+        z_6H, g = z_B6H[row], g_B1[row, 0]
+        # 1 - g is taken before rounding: for a short gap it is the small one.
+        enters, stays = (np.float32(1 - g), np.float32(g)) if time_gates else (np.float32(1), np.float32(1))
+        for place in range(H):
+            i, f, o = _sigmoid(z_6H[place]), _sigmoid(z_6H[H + place]), _sigmoid(z_6H[2 * H + place])
+            C = stays * f * C_BH[row, place] + enters * i * np.tanh(z_6H[3 * H + place])
+            if attention:
+                C += _sigmoid(z_6H[4 * H + place]) * np.tanh(z_6H[5 * H + place])
+            out_C_BH[row, place], out_h_BH[row, place] = C, o * np.tanh(C)
 
 
-def _sigmoid(x: Floats) -> Floats:
-    return np.asarray((1 + np.tanh(x / 2)) / 2, np.float32)  # exp would overflow, and say so
+@summed
+def _sigmoid(x: Any) -> Any:  # noqa: ANN401 - a float32, which has no name that numba and the type checker share
+    return (np.float32(1) + np.tanh(x / np.float32(2))) / np.float32(2)  # exp would overflow
 
 
 # ---- attention ----

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.blend.passes import to_steps
-from model.few import Rounded, put_products
+from model.few import Rounded, put_logits
 from model.rows import with_rows
 from model.threads import FEW
 
@@ -60,19 +60,21 @@ class Head:
 
     def logits(self, h_BH: Tensor, out_BI: Tensor | None = None) -> Tensor:
         """W h + b, (B, I), there if told where."""
-        logits_BI = self._few(h_BH, out_BI) if len(h_BH) <= FEW else torch.addmm(self.b_I, h_BH, self.W_IH.T, out=out_BI)
+        if len(h_BH) <= FEW:
+            return self._few(h_BH, h_BH.new_empty(len(h_BH), len(self.b_I)) if out_BI is None else out_BI)
+        logits_BI = torch.addmm(self.b_I, h_BH, self.W_IH.T, out=out_BI)
         if self._apart:
             step_PI, h_PH = self.apart
             logits_BI.addmm_(h_BH @ h_PH.T, step_PI)
         return logits_BI
 
-    def _few(self, h_BH: Tensor, out_BI: Tensor | None) -> Tensor:
-        logits_BI = h_BH.new_empty(len(h_BH), len(self.b_I)) if out_BI is None else out_BI
+    def _few(self, h_BH: Tensor, out_BI: Tensor) -> Tensor:
         if not self._is_rounded:
             self._rounded.put(self.W_IH)
             self._is_rounded = True
-        put_products(h_BH.numpy(), self._rounded, self.b_I.numpy(), logits_BI.numpy())
-        return logits_BI
+        step_PI, h_PH = self.apart
+        put_logits(h_BH.numpy(), self._rounded, self.b_I.numpy(), step_PI.numpy(), h_PH.numpy(), out_BI.numpy())
+        return out_BI
 
     def log_shares(self, h_BH: Tensor) -> Tensor:
         """Logarithms of p_e, (B, I)."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from model import Memory, ModelConfig
-from model.few import Cell, Rounded, put_products
+from model.few import Cell, Rounded, put_logits
 from model.network import SHARED, Given, Network
 from model.past import read_few, read_past
 from model.threads import FEW
@@ -17,24 +17,26 @@ _ROUGH = small(**_FLOAT)
 
 
 @pytest.mark.parametrize("rows", [1, FEW])
-@pytest.mark.parametrize("outputs", [2, 8, 13])
-def test_products_are_those_of_the_rounded_weights(rows: int, outputs: int) -> None:
-    """W x + b with W to a row's nearest 127th, whether or not rows come in fours, wherever x stands in memory."""
+@pytest.mark.parametrize(("outputs", "steps"), [(2, 0), (8, 1), (13, 9)])
+def test_logits_are_those_of_the_rounded_weights_and_the_steps(rows: int, outputs: int, steps: int) -> None:
+    """W x + b with W to a row's nearest 127th and steps as they are, whether or not rows and steps come in fours, wherever x stands."""
     draw = torch.Generator().manual_seed(outputs)
-    x_BK, W_OK, b_O = (torch.randn(size, generator=draw) for size in ((rows, 37), (outputs, 37), (outputs,)))
-    expected_BO = x_BK.double() @ as_a_few_read(W_OK).double().T + b_O.double()
+    sizes = (rows, 37), (outputs, 37), (outputs,), (steps, outputs), (steps, 37)
+    x_BK, W_OK, b_O, step_PO, x_PK = (torch.randn(size, generator=draw) for size in sizes)
+    expected_BO = x_BK.double() @ (as_a_few_read(W_OK).double() + step_PO.double().T @ x_PK.double()).T + b_O.double()
     found_BO, again_BO = np.empty((2, rows, outputs), np.float32)
-    put_products(x_BK.numpy(), Rounded.of(W_OK), b_O.numpy(), found_BO)
-    np.testing.assert_allclose(found_BO, expected_BO, atol=1e-5)
-    put_products(torch.stack([x_BK, x_BK], dim=1)[:, 1].numpy(), Rounded.of(W_OK), b_O.numpy(), again_BO)
+    others = Rounded.of(W_OK), b_O.numpy(), step_PO.numpy(), x_PK.numpy()
+    put_logits(x_BK.numpy(), *others, found_BO)
+    np.testing.assert_allclose(found_BO, expected_BO, atol=1e-4)
+    put_logits(torch.stack([x_BK, x_BK], dim=1)[:, 1].numpy(), *others, again_BO)
     assert np.array_equal(found_BO, again_BO)
 
 
 def test_a_row_that_holds_no_numbers_is_seen() -> None:
-    """Its product is no number, so that whoever looks at sums finds it; rows of zeros and of hardly anything have none but b."""
+    """Its logit is no number, so that whoever looks at sums finds it; rows of zeros and of hardly anything have none but b."""
     W_OK = torch.tensor([[1.0, float("nan")], [float("inf"), 1.0], [2.0, -1.0], [0.0, 0.0], [1e-40, 0.0]])
-    out_BO = np.empty((1, 5), np.float32)
-    put_products(np.ones((1, 2), np.float32), Rounded.of(W_OK), np.full(5, 3.0, np.float32), out_BO)
+    out_BO, none = np.empty((1, 5), np.float32), np.zeros((0, 5), np.float32)
+    put_logits(np.ones((1, 2), np.float32), Rounded.of(W_OK), np.full(5, 3.0, np.float32), none, none, out_BO)
     np.testing.assert_allclose([[np.nan, np.nan, 4.0, 3.0, 3.0]], out_BO, atol=0.01)
 
 
