@@ -157,7 +157,8 @@ class Cell:
         # torch's memory, because products depend to the last bit on where their factors stand in it, and torch's stand alike.
         after = torch.empty(given.h_BH.shape), torch.empty(given.C_BH.shape)
         v_Bk = _pooled(x_BM, column_CBk, self.Y_Mk, config.second_order)
-        _put_after(v_Bk, *W, *U, *U_A, self.b_6H, g_B1, h_BH, C_BH, h_A_BH, config.time_gates, config.attention, *(one[:, 0].numpy() for one in after))
+        out = (one[:, 0].numpy() for one in after)
+        _put_after(v_Bk, *W, *U, *U_A, self.b_6H, g_B1, h_BH, C_BH, h_A_BH, config.time_gates, config.attention, *out)
         return after
 
 

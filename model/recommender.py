@@ -139,12 +139,11 @@ class Recommender(Parameters):
         return torch.tensor([-1 if row is None else row for row in rows])
 
     def _user_rows(self, users: Sequence[str]) -> Tensor:
-        rows = [self.users.get(name) for name in users]
-        e_Bk = self.network.E_user.detach().new_empty(len(rows), self.config.factors)
-        known = [place for place, row in enumerate(rows) if row is not None]
-        e_Bk[:] = self._mean_user()
-        if known:
-            e_Bk[known] = self.network.E_user.detach()[[row for row in rows if row is not None]]
+        rows, E_user = [self.users.get(name) for name in users], self.network.E_user.detach()
+        e_Bk = E_user[[row or 0 for row in rows]] if len(E_user) else E_user.new_empty(len(rows), self.config.factors)
+        strangers = [place for place, row in enumerate(rows) if row is None]
+        if strangers:
+            e_Bk[strangers] = self._mean_user()
         return e_Bk
 
     def trace(self, user: str, steps: Sequence[Step], previous: Sequence[str | None] = ()) -> list[Traced]:

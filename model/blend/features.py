@@ -20,10 +20,10 @@ from model.blend.influence import Influence
 from model.blend.kernels import put_liking
 from model.blend.neighbours import Neighbours
 from model.blend.parts import OWN, PLACES
-from model.blend.passes import to_lifted, to_log_shares
+from model.blend.passes import to_lifted, to_log_shares, to_standard
 from model.blend.peers import Peers
 from model.blend.posts import post_head, tensor
-from model.blend.tastes import Tastes, standard
+from model.blend.tastes import Tastes
 from model.blend.texts import Texts
 from model.blend.trail import Trail
 from model.blend.trend import AGE, FLOOR, Trend
@@ -101,13 +101,13 @@ class Statistics:
                 return one
         asked, own_GBI = Asked.of(seen), self._memory(len(seen))
         trend_HTI = np.empty((TREND, len(asked.times), self.rows), np.float32)
-        total_GB = np.zeros((OWN, len(seen)), np.float32)
+        total_GB, total_HT = np.zeros((OWN, len(seen)), np.float32), np.zeros(trend_HTI.shape[:2], np.float32)
         with np.errstate(all="ignore"):  # of a part that has gone bad, which is found by its sums
             with rounded(len(seen)):
-                all_of([*self._products(see, v_BV, asked, seen, own_GBI, trend_HTI, total_GB)])
+                all_of([*self._products(see, v_BV, asked, seen, own_GBI, trend_HTI, (total_GB, total_HT))])
             if len(seen) > FEW:
                 self._put_counts(asked, trend_HTI[AGE], own_GBI, total_GB)
-            good_GB, good_HT = self._good(total_GB), self._good(trend_HTI.sum(axis=2))
+            good_GB, good_HT = self._good(total_GB), self._good(total_HT)
         own_GBI[~good_GB] = 0.0
         trend_HTI[~good_HT] = 0.0
         if "trend" in self.without:
@@ -122,10 +122,11 @@ class Statistics:
         return np.asarray(np.abs(sums) < _LARGEST * max(1, self.rows))
 
     def _products(
-        self, see: See, v_BV: Floats, asked: Asked, seen: Sequence[Seen], own_GBI: Floats, trend_HTI: Floats, total_GB: Floats
-    ) -> Iterator[Callable[[], None]]:
+        self, see: See, v_BV: Floats, asked: Asked, seen: Sequence[Seen], own_GBI: Floats, trend_HTI: Floats,
+        totals: tuple[Floats, Floats],
+    ) -> Iterator[Callable[[], None]]:  # fmt: skip
         """What makes the features that are products of matrices, each of all events at once, and the trend, the longest first."""
-        there = {name: where.start for name, where in PLACES.items() if name not in self.without}
+        there, (total_GB, _) = {name: where.start for name, where in PLACES.items() if name not in self.without}, totals
 
         def put_net(number: int) -> None:
             row = there["net"] + number
@@ -141,7 +142,7 @@ class Statistics:
             yield partial(_put_head, self.posts, tensor(v_BV), own_GBI[there["posts"]], total_GB[there["posts"]], shares=False)
         if "net" in there:
             yield from (partial(put_net, number) for number in range(len(self.heads) - 1))
-        yield partial(self._put_trend, asked, trend_HTI, own_GBI, total_GB)
+        yield partial(self._put_trend, asked, trend_HTI, own_GBI, totals)
         if "texts" in there:
             yield partial(self._put_texts, [one.user for one in seen], own_GBI, total_GB)
 
@@ -150,15 +151,17 @@ class Statistics:
         self.texts.features(users, own_GBI[row])
         to_lifted(own_GBI[PLACES["texts"]], 0, len(users), np.array([FLOOR]), total_GB[PLACES["texts"]])
 
-    def _put_trend(self, asked: Asked, trend_HTI: Floats, own_GBI: Floats, total_GB: Floats) -> None:
-        self.trend.features(asked.times, trend_HTI)
+    def _put_trend(self, asked: Asked, trend_HTI: Floats, own_GBI: Floats, totals: tuple[Floats, Floats]) -> None:
+        total_GB, total_HT = totals
+        self.trend.features(asked.times, trend_HTI, total_HT)
         if len(asked.at_B) <= FEW:  # one thread puts their counts, beside products in the other; of more, both do so afterwards
             self._put_counts(asked, trend_HTI[AGE], own_GBI, total_GB)
 
     def _put_counts(self, asked: Asked, age_TI: Floats, own_GBI: Floats, total_GB: Floats) -> None:
         """All others, a few events at once."""
         there = {name: where for name, where in PLACES.items() if name not in self.without}
-        root_I, age_TI = self.neighbours.roots(), standard(-age_TI)
+        root_I, age_TI = self.neighbours.roots(), -age_TI
+        to_standard(age_TI)
         factor_B = self.tastes.factors(asked.user_B.tolist())
 
         def put(some: slice) -> None:

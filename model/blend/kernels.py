@@ -189,6 +189,28 @@ def put_liking(factor_B: Floats, value_TI: Floats, time_B: Longs, start: int, st
 
 
 @compiled
+def put_fourths(first_I: Rows, bucket_n: Rows, weight_n: Floats, profile_WB: Floats, out_BI: Floats) -> None:
+    """Fourth powers of the products of sparse rows (that of an item from `first_I[item]` on) and profiles."""
+    like_B = np.empty(profile_WB.shape[1], np.float32)
+    for item in range(out_BI.shape[1]):
+        start, stop = first_I[item], first_I[item + 1]
+        if len(like_B) == 1:  # a sum that is not in memory is made four times as fast
+            like = np.float32(0)
+            for place in range(start, stop):
+                like += weight_n[place] * profile_WB[bucket_n[place], 0]
+            like_B[0] = like
+        else:
+            like_B[:] = 0
+            for place in range(start, stop):
+                profile_B, weight = profile_WB[bucket_n[place]], weight_n[place]
+                for row in range(len(like_B)):
+                    like_B[row] += weight * profile_B[row]
+        for row in range(len(like_B)):
+            square = like_B[row] * like_B[row]
+            out_BI[row, item] = square * square
+
+
+@compiled
 def add_signs(past_n: Longs, first_B: Longs, sign_IS: NDArray[np.int8], decayed_DL: Floats, out_BDS: Floats) -> None:
     """Add the signs of some events' past items, decayed in several ways."""
     for event in range(len(out_BDS)):

@@ -16,7 +16,6 @@ from model.rows import with_room
 LAST = 30
 _MIDDLE, _SPREAD = 4.0, 1.5  # of ages: 54 days
 _PRIOR = 3.0  # interactions
-_TINY = np.float32(1e-6)
 Floats = NDArray[np.float32]
 
 
@@ -45,8 +44,3 @@ class Tastes:
     def mend(self) -> None:
         """Users whose age is no number start again."""
         self.age_U2[~np.isfinite(self.age_U2).all(axis=1)] = 0
-
-
-def standard(age_I: Floats) -> Floats:
-    """Ages less their mean, by their spread."""
-    return np.asarray((age_I - age_I.mean()) / (age_I.std() + _TINY), np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from model.blend.passes import to_fourth
+from model.blend.kernels import put_fourths
 from model.lesson import BUCKETS
 from model.rows import with_room
 
@@ -67,7 +67,7 @@ class Texts:
             if 0 <= user < len(self.profile_UW):
                 profile_BW[row] = self.profile_UW[user] * idf_W
         profile_BW /= np.sqrt(np.square(profile_BW).sum(axis=1, keepdims=True)) + _TINY
-        to_fourth(unit_IW @ np.ascontiguousarray(profile_BW.T), out_BI)
+        put_fourths(unit_IW.indptr, unit_IW.indices, unit_IW.data, np.ascontiguousarray(profile_BW.T), out_BI)
 
     def _weights(self, items: int) -> tuple[csr_array, Floats]:
         """Unit tf-idf rows, sparse because texts are short, and idf, made anew once texts have changed."""

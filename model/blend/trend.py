@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model.blend.passes import put_log_days, to_lifted
+from model.blend.passes import put_trend
 
 DAY_MS = 86_400_000
 HALF_LIVES_DAYS = np.array([1.0, 7.0, 30.0, 36_500.0])
@@ -67,17 +67,14 @@ class Trend:
         self.last_I[row] = np.fmax(self.last_I[row], at)
         self.first_I[row] = np.fmin(self.first_I[row], at)
 
-    def features(self, times: Sequence[int], out_FTI: Floats) -> None:
+    def features(self, times: Sequence[int], out_FTI: Floats, total_FT: Floats) -> None:
         """Lifted counts of each half-life, -log(1 + age in days), -log(1 + days since last taken), 1[never taken],
-        log(1 + count of all time), at some times. Only age and idleness change with time alone.
+        log(1 + count of all time), at some times, and the sum of each. Only age and idleness change with time alone.
         """
-        counted_F1I = np.concatenate([self.counts_SI, self.recent_RI], dtype=np.float32)[:, None]
-        to_lifted(counted_F1I, 0, 1, np.full(_COUNTED, FLOOR), np.empty((_COUNTED, 1), np.float32))
-        out_FTI[:_COUNTED] = counted_F1I
-        out_FTI[_NEVER] = np.isnan(self.first_I)
-        out_FTI[_TOTAL] = np.log1p(self.counts_SI[-1] / self.unit_S[-1])
-        for row, since_I in ((AGE, self.first_I), (_IDLE, self.last_I)):
-            put_log_days(np.array(times, np.float64), since_I, DAY_MS, out_FTI[row])
+        put_trend(
+            self.counts_SI, self.recent_RI, self.first_I, self.last_I, float(self.unit_S[-1]), np.array(times, np.float64), DAY_MS,
+            FLOOR, out_FTI, total_FT,
+        )  # fmt: skip
 
     def age_of(self, row: int, at: int) -> float:
         """Log(1 + days since an item was first taken), 0 of one that nobody has taken."""

@@ -19,7 +19,7 @@ _ROUGH = small(**_FLOAT)
 @pytest.mark.parametrize("rows", [1, FEW])
 @pytest.mark.parametrize(("outputs", "steps"), [(2, 0), (8, 1), (13, 9)])
 def test_logits_are_those_of_the_rounded_weights_and_the_steps(rows: int, outputs: int, steps: int) -> None:
-    """W x + b with W to a row's nearest 127th and steps as they are, whether or not rows and steps come in fours, wherever x stands."""
+    """W x + b with W to a row's nearest 127th and steps as they are, whether or not they come in fours, wherever x stands."""
     draw = torch.Generator().manual_seed(outputs)
     sizes = (rows, 37), (outputs, 37), (outputs,), (steps, outputs), (steps, 37)
     x_BK, W_OK, b_O, step_PO, x_PK = (torch.randn(size, generator=draw) for size in sizes)

@@ -13,7 +13,7 @@ from model.blend.heads import Head
 from model.blend.kernels import put_liking
 from model.blend.neighbours import DECAYS, FEATURES, KEPT, Links, Neighbours
 from model.blend.passes import to_lifted
-from model.blend.tastes import Tastes, standard
+from model.blend.tastes import Tastes
 from model.blend.trend import DAY_MS, FLOOR, HIGH_FLOOR, Trend
 from model.threads import FEW
 from tests.model.small import as_a_few_read
@@ -128,14 +128,15 @@ def test_trend_by_hand() -> None:
 def _trend(trend: Trend, *times: int) -> NDArray[np.float32]:
     """The features at each time, (T, F, I)."""
     out_FTI = np.full((11, len(times), len(trend.first_I)), np.nan, np.float32)
-    trend.features(times, out_FTI)
+    total_FT = np.full(out_FTI.shape[:2], np.nan, np.float32)
+    trend.features(times, out_FTI, total_FT)
+    np.testing.assert_allclose(out_FTI.sum(axis=2), total_FT, atol=1e-5)
     return out_FTI.transpose(1, 0, 2)
 
 
 def test_tastes_by_hand() -> None:
-    """The mean age of what a user takes, shrunk while little is known, times each item's standardised age; 0 for a stranger."""
-    tastes, age_I = Tastes(), standard(np.array([0.0, 1.0, 5.0], np.float32))
-    assert pytest.approx([0.0, 1.0], abs=1e-5) == [age_I.mean(), age_I.std()]
+    """The mean age of what a user takes, shrunk while little is known, times each item's; 0 for a stranger."""
+    tastes, age_I = Tastes(), np.array([-1.0, 0.0, 4.0], np.float32)
     for age in (1.0, 4.0):
         tastes.learn(1, age)
     out_BI = np.full((3, 3), np.nan, np.float32)

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 
-from model.blend.passes import to_fourth, to_log_shares, to_softmax_slopes
+from model.blend.kernels import put_fourths
+from model.blend.passes import to_log_shares, to_softmax_slopes, to_standard
 
 ITEMS = 100  # not a multiple of what is done at once
 
@@ -39,8 +41,22 @@ def test_softmax_slopes() -> None:
     np.testing.assert_allclose(0.25 * expected_BI, logit_BI, rtol=1e-5, atol=1e-9)
 
 
-def test_fourth_powers_are_turned() -> None:
-    """(I, B) becomes (B, I)."""
-    like_BI, out_BI = _logits(1.0), np.zeros((3, ITEMS), np.float32)
-    to_fourth(np.ascontiguousarray(like_BI.T), out_BI)
-    np.testing.assert_allclose(like_BI.astype(np.float64) ** 4, out_BI, rtol=1e-6)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_fourth_powers_of_products_with_sparse_rows(rows: int) -> None:
+    """(a_i . p_b)^4 for each item i and profile b; of an item without a text zero."""
+    draw = np.random.default_rng(1)
+    weight_IW = np.where(draw.random((ITEMS, 16)) < 0.2, draw.random((ITEMS, 16)), 0).astype(np.float32)
+    weight_IW[7] = 0
+    profile_BW, out_BI, sparse = draw.random((rows, 16), np.float32), np.empty((rows, ITEMS), np.float32), csr_array(weight_IW)
+    put_fourths(sparse.indptr, sparse.indices, sparse.data, np.ascontiguousarray(profile_BW.T), out_BI)
+    np.testing.assert_allclose((profile_BW.astype(np.float64) @ weight_IW.T) ** 4, out_BI, rtol=1e-5)
+
+
+def test_values_are_standardised_time_by_time() -> None:
+    """Mean 0 and spread 1 for each time; where all values are alike they become 0."""
+    value_TI = _logits(3.0) + 5
+    value_TI[1] = 2.5
+    exact_TI = value_TI.astype(np.float64)
+    expected_TI = np.array([(one_I - one_I.mean()) / (one_I.std() or 1) for one_I in exact_TI])
+    to_standard(value_TI)
+    np.testing.assert_allclose(expected_TI, value_TI, atol=1e-5)
