@@ -3,7 +3,7 @@
 A row of a matrix has a scale, by which its largest weight is 127. That is a quarter to read, in four places beside each other: one
 place after the other would come half as fast. All else is float32, sums are made in any order.
 
-Legend: B users, M length of x, k factors, H hidden, S past steps; O and K the sizes of a matrix.
+Legend: B users, M length of x, k factors, H hidden; O and K the sizes of a matrix.
 """
 
 from dataclasses import dataclass
@@ -218,27 +218,3 @@ def _put_after(
 @summed
 def _sigmoid(x: Any) -> Any:  # noqa: ANN401 - a float32, which has no name that numba and the type checker share
     return (np.float32(1) + np.tanh(x / np.float32(2))) / np.float32(2)  # exp would overflow
-
-
-# ---- attention ----
-
-
-@summed
-def put_read(x_M: Floats, past_x_SM: Floats, past_h_SH: Floats, weight_S: Floats, h_A_H: Floats) -> None:
-    """Attention of one user over his past (eq. 3, 4; `attention_weights`): weights and h_A."""
-    own, total = np.float32(0), np.float32(0)
-    for place in range(len(x_M)):
-        own += x_M[place] * x_M[place]
-    for step in range(len(weight_S)):
-        product, square = np.float32(0), np.float32(0)
-        for place in range(len(x_M)):
-            product += x_M[place] * past_x_SM[step, place]
-            square += past_x_SM[step, place] * past_x_SM[step, place]
-        lengths = np.sqrt(own) * np.sqrt(square)
-        weight_S[step] = np.exp(product / lengths) if lengths > 0 else np.float32(1)
-        total += weight_S[step]
-    h_A_H[:] = 0
-    for step in range(len(weight_S)):
-        weight_S[step] /= total
-        for place in range(len(h_A_H)):
-            h_A_H[place] += weight_S[step] * past_h_SH[step, place]

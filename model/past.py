@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.few import put_read
 from model.memory import Memory
 from model.network import attention_weights
+from model.past_kernels import bits_of, put_read
 
 
 def read_past(x_BVM: Tensor, memories: Sequence[Memory], hidden: int) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -31,10 +31,9 @@ def read_past(x_BVM: Tensor, memories: Sequence[Memory], hidden: int) -> tuple[T
     return h_A_BVH, tuple(weights_BVS[row, :, :length] for row, length in enumerate(lengths))
 
 
-def read_few(x_BVM: Tensor, memories: Sequence[Memory], hidden: int) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """The same of one window each, user by user."""
-    h_A_BVH, weights = x_BVM.new_zeros(len(x_BVM), 1, hidden), [np.zeros((1, len(one.past_x)), np.float32) for one in memories]
-    for row, (memory, weight_1S) in enumerate(zip(memories, weights, strict=True)):
-        past_SM, past_SH = memory.past_x.astype(np.float32), memory.past_h.astype(np.float32)
-        put_read(x_BVM[row, 0].numpy(), past_SM, past_SH, weight_1S[0], h_A_BVH[row, 0].numpy())
+def read_each(x_BVM: Tensor, memories: Sequence[Memory], hidden: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The same of one window each in float32, user by user, which takes a fraction of the time."""
+    h_A_BVH, weights = x_BVM.new_empty(len(x_BVM), 1, hidden), [np.empty((1, len(one.past_x)), np.float32) for one in memories]
+    for x_M, h_A_H, memory, weight_1S in zip(x_BVM[:, 0].numpy(), h_A_BVH[:, 0].numpy(), memories, weights, strict=True):
+        put_read(x_M, bits_of(memory.past_x), bits_of(memory.past_h), weight_1S[0], h_A_H)
     return h_A_BVH, tuple(torch.from_numpy(one) for one in weights)

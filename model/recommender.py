@@ -22,13 +22,12 @@ from model.blend.posts import ByTopic
 from model.blend.terms import Terms
 from model.blend.weights import context_of
 from model.errors import CheckpointError, ModelError
-from model.few import are_few
 from model.lesson import Forgotten, Known, Lesson, lesson_of
 from model.moved import Moved, moved
 from model.network import Given
 from model.online import Batch, update
 from model.parameters import Parameters
-from model.past import read_few, read_past
+from model.past import read_each, read_past
 from model.rounded import rounded, undisturbed
 from model.second import EVERY, SecondCell
 from model.step import Step
@@ -121,8 +120,8 @@ class Recommender(Parameters):
                 "make steps with the model's own config"
             )
         x_BVM = self._tensor(x)
-        few = self.blend is not None and are_few(x_BVM)
-        h_A_BVH, weights = (read_few if few else read_past)(x_BVM, wave.memories, config.hidden)
+        each = self.blend is not None and x_BVM.shape[1] == 1 and x_BVM.dtype == torch.float32
+        h_A_BVH, weights = (read_each if each else read_past)(x_BVM, wave.memories, config.hidden)
         h_B1H = self._tensor(np.stack([one.h_H for one in wave.memories]))[:, None]
         C_B1H = self._tensor(np.stack([one.C_H for one in wave.memories]))[:, None]
         columns = self._columns(self._user_rows(wave.users), wave.past)

@@ -10,7 +10,6 @@ Legend: B users, I items, M = N*K topics of all networks, V = 2 M length of v, n
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.blend.heads import Head
+from model.past_kernels import bits_of, put_profile
 
 RATE = 0.3
 _DECAY = 0.95  # of the profile, a step
@@ -27,18 +27,11 @@ Floats = NDArray[np.float32]
 
 def posts_of(x_BM: Floats, past_x: Sequence[NDArray[np.floating]]) -> Floats:
     """What the head sees, v, of steps with their users' windows before (oldest first), (B, V)."""
-    profile_BM = np.zeros_like(x_BM)
-    decay_S = _decays(max((len(past_SM) for past_SM in past_x), default=0))
-    for row, past_SM in enumerate(past_x):
-        if len(past_SM):
-            profile_BM[row] = decay_S[-len(past_SM) :] @ past_SM.astype(np.float32)
+    profile_BM = np.zeros(x_BM.shape, np.float32)
+    for profile_M, past_SM in zip(profile_BM, past_x, strict=True):
+        put_profile(bits_of(past_SM), _DECAY, profile_M)
     profile_BM += x_BM
     return np.concatenate([_of_length(x_BM), _of_length(profile_BM)], axis=1)
-
-
-@cache
-def _decays(steps: int) -> Floats:
-    return np.asarray(_DECAY ** np.arange(steps, 0, -1), np.float32)
 
 
 def _of_length(one_BM: Floats) -> Floats:

@@ -5,12 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from model import Memory, ModelConfig
+from model import ModelConfig
 from model.few import Cell, Rounded, put_logits
 from model.network import SHARED, Given, Network
-from model.past import read_few, read_past
 from model.threads import FEW
-from tests.model.small import LOOKS_BACK, as_a_few_read, awkward, small
+from tests.model.small import LOOKS_BACK, as_a_few_read, small
 
 _FLOAT: dict[str, object] = {"dtype": "float32"}
 _ROUGH = small(**_FLOAT)
@@ -56,23 +55,6 @@ def test_a_step_is_that_of_the_network(config: ModelConfig) -> None:
     given = _given(config)
     for expected, found in zip(network.after(given), Cell.of(network).after(given), strict=True):
         np.testing.assert_allclose(found, expected.detach(), atol=2e-6)
-
-
-def test_a_few_read_their_pasts_as_many_do() -> None:
-    """The h_A and weights of users with posts and without, with a past, with silent windows in it, and without one."""
-    config, memory = _ROUGH, Memory.empty(_ROUGH)
-    memories, draw = [memory], np.random.default_rng(0)
-    for one in awkward(config)[:3]:
-        h_H, C_H = draw.normal(size=(2, config.hidden)).astype(np.float16).astype(np.float32)
-        memory = memory.after(one, h_H, C_H, config.past)
-        memories.append(memory)
-    x_BVM = torch.from_numpy(draw.random((len(memories), 1, config.width), np.float32))
-    x_BVM[-1] = 0
-    (expected_BVH, expected), (found_BVH, found) = (read(x_BVM, memories, config.hidden) for read in (read_past, read_few))
-    np.testing.assert_allclose(found_BVH, expected_BVH, atol=1e-6)
-    for own, other in zip(found, expected, strict=True):
-        assert other.shape == own.shape
-        np.testing.assert_allclose(own, other, atol=1e-6)
 
 
 def _given(config: ModelConfig) -> Given:
