@@ -67,7 +67,7 @@ class Recommender(Parameters):
         """Scores and what they are made of; the net takes its step beside what needs nothing of it."""
         seen, v_BV = self._seen(wave.users, wave.at, wave.past, wave.g_B, wave.x_BM), wave.posted()
         scores_BI, terms = blend.scores(cache(lambda head: _seen_by(blend, second, step(), head)[:, 0]), v_BV, seen)
-        return scores_BI, terms, blend.by_topic(v_BV, seen, len(self.config.networks))
+        return scores_BI, terms, blend.by_topic(v_BV, terms, len(self.config.networks))
 
     @torch.no_grad()
     def advance_only(self, wave: Wave) -> Advanced:
@@ -191,7 +191,8 @@ class Recommender(Parameters):
         weigh, teaching = blend.learn(h_BED, lesson.posts_BV, item_B.tolist(), seen)
         if self.second is not None and self.second.learns:
             self.second.wait(given.only((teaching, 0)), user_B[teaching], item_B[teaching])
-            if not torch.isfinite(h_BED[:, 1]).all() and torch.isfinite(h_BED[:, 0]).all():
+            frozen, learned = h_BED.sum(dim=(0, 2)).isfinite().tolist()
+            if frozen and not learned:
                 self.second.start()  # what holds no numbers starts again, like every part
         if not lesson.ends_tie:
             return weigh()

@@ -67,7 +67,8 @@ class Blend:
         """The net's term of some items, (B, n), as in `scores`."""
         feature_EBn = self.statistics.net(h_BED, rows)
         weight_B2E = self._weights(seen)[:, :, PLACES["net"]]
-        young_Bn = self._young(seen)[:, list(rows)]
+        times, time_B = times_of(seen)
+        young_Bn = self.statistics.trend.young(times)[time_B][:, list(rows)]
         all_2Bn = np.einsum("bje,ebn->jbn", weight_B2E, feature_EBn)
         return np.asarray(all_2Bn[0] + all_2Bn[1] * young_Bn, np.float32)
 
@@ -75,17 +76,10 @@ class Blend:
         by_context = {context: self.weights.of(context) for context in {one.context for one in seen}}
         return np.stack([by_context[one.context] for one in seen])
 
-    def _young(self, seen: Sequence[Seen]) -> NDArray[np.bool_]:
-        """Items that are new at the time of each event, (B, I)."""
-        times, time_B = times_of(seen)
-        return self.statistics.trend.young(times)[time_B]
-
-    def by_topic(self, v_BV: Floats, seen: Sequence[Seen], networks: int) -> ByTopic:
+    def by_topic(self, v_BV: Floats, terms: Terms, networks: int) -> ByTopic:
         """What the term `posts` of these events' scores is made of."""
-        weight_B2 = self._weights(seen)[:, :, PLACES["posts"].start]
-        if "posts" in self.statistics.without:
-            weight_B2[:] = 0
-        return ByTopic(self.statistics.posts, v_BV, weight_B2, self._young(seen), networks)
+        place, there = PLACES["posts"].start, "posts" not in self.statistics.without
+        return ByTopic(self.statistics.posts, v_BV, lambda row_n, item_n: terms.weights(row_n, item_n)[:, place] * there, networks)
 
     # ---- learn ----
 

@@ -245,10 +245,11 @@ class Statistics:
     def _learning_trail(self, waited: Sequence[Waited]) -> Iterator[Callable[[], object]]:
         seen_by = self.trail.seen([one.seen.past for one in waited], [one.seen.user for one in waited])
         for row, (head, seen_BV) in enumerate(zip(self.trail.heads, seen_by, strict=True), start=PLACES["trail"].start):
-            some = [waited[place] for place in torch.nonzero(seen_BV.any(dim=1))[:, 0].tolist()]
+            there_B = seen_BV.any(dim=1)
+            some = [one for one, there in zip(waited, there_B.tolist(), strict=True) if there]
             if some:
                 logits = _kept([one.own_GI for one in some], row)
-                yield partial(head.learn, seen_BV[seen_BV.any(dim=1)], [one.item for one in some], logits)
+                yield partial(head.learn, seen_BV[there_B], [one.item for one in some], logits)
 
     def _learning_posts(self, waited: Sequence[Waited]) -> Iterator[Callable[[], object]]:
         if waited:

@@ -16,6 +16,7 @@ from model.compiled import compiled, inlined
 Rows = NDArray[np.int32]
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float32]
+_TINY = 1e-12
 _FADED = 24  # half-lives, after which about a ten-millionth is left
 
 
@@ -211,8 +212,11 @@ def put_fourths(first_I: Rows, bucket_n: Rows, weight_n: Floats, profile_WB: Flo
 
 
 @compiled
-def add_signs(past_n: Longs, first_B: Longs, sign_IS: NDArray[np.int8], decayed_DL: Floats, out_BDS: Floats) -> None:
-    """Add the signs of some events' past items, decayed in several ways."""
+def put_signs(
+    past_n: Longs, first_B: Longs, sign_IS: NDArray[np.int8], decayed_DL: Floats, length: float, out_BDS: Floats
+) -> None:
+    """Sums of the signs of some events' past items, decayed in several ways, each of a length; no past is zero."""
+    out_BDS[:] = 0
     for event in range(len(out_BDS)):
         for place in range(first_B[event + 1] - first_B[event]):
             sign_S = sign_IS[past_n[first_B[event] + place]]
@@ -220,3 +224,10 @@ def add_signs(past_n: Longs, first_B: Longs, sign_IS: NDArray[np.int8], decayed_
                 weight, out_S = decayed_DL[decay, place], out_BDS[event, decay]
                 for one in range(len(sign_S)):
                     out_S[one] += weight * sign_S[one]
+        for decay in range(len(decayed_DL)):
+            out_S, square = out_BDS[event, decay], np.float32(0)
+            for one in range(len(out_S)):
+                square += out_S[one] * out_S[one]
+            scale = np.float32(length) / (np.sqrt(square) + np.float32(_TINY))
+            for one in range(len(out_S)):
+                out_S[one] *= scale

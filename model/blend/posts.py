@@ -8,7 +8,7 @@ Legend: B users, I items, M = N*K topics of all networks, V = 2 M length of v, n
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.blend.event import Longs
 from model.blend.heads import Head
 from model.past_kernels import bits_of, put_profile
 
@@ -50,17 +51,15 @@ class ByTopic:
 
     head: Head
     v_BV: Floats
-    weight_B2: NDArray[np.floating]
-    "of the feature for all items, and what is added to it for young ones"
-    young_BI: NDArray[np.bool_]
+    weights: Callable[[Longs, Longs], NDArray[np.floating]]
+    "of the feature in some items' scores, each for the user in its row: (n,)"
     networks: int
 
-    def of(self, row_n: NDArray[np.int64], item_n: NDArray[np.int64]) -> Floats:
+    def of(self, row_n: Longs, item_n: Longs) -> Floats:
         """What each topic of each network adds to the scores of some items, each for the user in its row, (n, N, K)."""
         chosen = torch.from_numpy(item_n)
         step_PI, v_PV = self.head.apart
-        W_nV = self.head.W_IH[chosen] + step_PI[:, chosen].T @ v_PV
-        weight_n = self.weight_B2[row_n, 0] + self.weight_B2[row_n, 1] * self.young_BI[row_n, item_n]
+        W_nV, weight_n = self.head.W_IH[chosen] + step_PI[:, chosen].T @ v_PV, self.weights(row_n, item_n)
         added_nV = W_nV.numpy() * self.v_BV[row_n] * weight_n[:, None]
         window_nM, profile_nM = np.split(added_nV, 2, axis=1)
         topics = window_nM.shape[1] // max(1, self.networks)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from model.blend.event import LAST, firsts, recent
 from model.blend.heads import Head
-from model.blend.kernels import add_signs
+from model.blend.kernels import put_signs
 from model.rows import with_room
 
 RATES = (1.0, 0.3)
@@ -74,12 +74,11 @@ class Trail:
 
 def last_of(pasts: Sequence[Sequence[int]]) -> Floats:
     """What the first head sees of these pasts, (B, V)."""
-    sums_BDS = np.zeros((len(pasts), len(DECAYS), SIGNS), np.float32)
-    recents = [recent(past) for past in pasts]
+    out_BDS, recents = np.empty((len(pasts), len(DECAYS), SIGNS), np.float32), [recent(past) for past in pasts]
     past_n = np.concatenate([*recents, np.zeros(0, np.int64)])
-    if len(past_n):
-        add_signs(past_n, firsts(recents), _signs_to(int(past_n.max())), _WEIGHT_DN, sums_BDS)
-    return _of_length(sums_BDS, _LENGTH / math.sqrt(len(DECAYS))).reshape(len(pasts), len(DECAYS) * SIGNS)
+    signs = _signs_to(int(past_n.max(initial=0)))
+    put_signs(past_n, firsts(recents), signs, _WEIGHT_DN, _LENGTH / math.sqrt(len(DECAYS)), out_BDS)
+    return out_BDS.reshape(len(pasts), len(DECAYS) * SIGNS)
 
 
 def _of_length(one: Floats, length: float) -> Floats:

@@ -78,8 +78,9 @@ def test_the_term_of_posts_is_the_sum_of_its_topics() -> None:
     v_BV = posts_of(draw.random((4, networks * topics), np.float32), [draw.random((3, networks * topics)) for _ in range(4)])
     head.learn(tensor(v_BV), [1, 2, 3, 1])
     young_BI = draw.random((4, items)) < 0.5
-    by_topic = ByTopic(head, v_BV, np.array([[0.5, 0.25]] * 4), young_BI, networks)
-    term_BI = head.logits(tensor(v_BV)).numpy() * (0.5 + 0.25 * young_BI)
+    weight_BI = 0.5 + 0.25 * young_BI
+    by_topic = ByTopic(head, v_BV, lambda row_n, item_n: weight_BI[row_n, item_n], networks)
+    term_BI = head.logits(tensor(v_BV)).numpy() * weight_BI
     row_n, item_n = np.array([0, 1, 2, 3, 3]), np.array([5, 1, 0, 7, 2])
     added_nNK = by_topic.of(row_n, item_n)
     assert (5, networks, topics) == added_nNK.shape
