@@ -18,7 +18,7 @@ from model.step import Step
 from model.trainer import Best, Trainer
 
 _FORMAT = "crossnet fit 2"
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
 def made_from(steps: Sequence[Mapping[str, Sequence[tuple[Step, str]]]], config: ModelConfig, *settings: object) -> str:
@@ -65,8 +65,9 @@ def load(file: Path, trainer: Trainer, source: str) -> tuple[Best, int]:
     with torch.no_grad():
         for name, parameter in trainer.network.named_parameters():
             parameter.copy_(tensors[f"weight.{name}"])
-            moments = {key: tensors[f"{key}.{name}"].to(parameter.device) for key in _MOMENTS}
-            trainer.adam.state[parameter] = {"step": tensors[f"step.{name}"], **moments}
+    state = {place: {key: tensors[f"{key}.{name}"] for key in _STATE} for place, name in enumerate(names)}
+    # Torch puts each where the device wants it, the counts too.
+    trainer.adam.load_state_dict({"state": state, "param_groups": trainer.adam.state_dict()["param_groups"]})
     kept = {name: (tensors[f"best0.{name}"], tensors[f"best1.{name}"]) for name in names}
     score = (float(about["best_score"][0]), float(about["best_score"][1]))
     return Best(score, about["best_epoch"], kept, about["best_updates"]), about["epoch"]
