@@ -18,9 +18,10 @@ from model.blend.heads import RATES, Head
 from model.blend.history import History
 from model.blend.influence import Influence
 from model.blend.kernels import put_liking
+from model.blend.lifts import to_lifted, to_standard
 from model.blend.neighbours import Neighbours
 from model.blend.parts import OWN, PLACES
-from model.blend.passes import to_lifted, to_log_shares, to_standard
+from model.blend.passes import to_log_shares
 from model.blend.peers import Peers
 from model.blend.posts import post_head, tensor
 from model.blend.tastes import Tastes

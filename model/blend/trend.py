@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model.blend.passes import put_trend
+from model.blend.lifts import put_trend
 
 DAY_MS = 86_400_000
 HALF_LIVES_DAYS = np.array([1.0, 7.0, 30.0, 36_500.0])

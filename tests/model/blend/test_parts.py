@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from model.blend.event import LAST, Asked, Seen
 from model.blend.heads import Head
 from model.blend.kernels import put_liking
+from model.blend.lifts import to_lifted
 from model.blend.neighbours import DECAYS, FEATURES, KEPT, Links, Neighbours
-from model.blend.passes import to_lifted
 from model.blend.tastes import Tastes
 from model.blend.trend import DAY_MS, FLOOR, HIGH_FLOOR, Trend
 from model.threads import FEW

@@ -6,7 +6,8 @@ import torch
 from scipy.sparse import csr_array
 
 from model.blend.kernels import put_fourths
-from model.blend.passes import to_log_shares, to_softmax_slopes, to_standard
+from model.blend.lifts import to_standard
+from model.blend.passes import to_log_shares, to_softmax_slopes
 
 ITEMS = 100  # not a multiple of what is done at once
 
