@@ -131,15 +131,21 @@ async def _log(settings: Settings, toll: Toll) -> list[Held]:
     """Every input record that a worker could read, in event-time order."""
     networks: dict[str, str | None] = {name: network for network, name in settings.networks.items()}
     kept = [one for name in settings.input_topics() for one in await _all(settings, name)]
-    return in_order(_parsed(one, networks.get(one.topic)) for one in [*toll.read, *kept])
+    # By place, because a broker that is killed within a minute of a deletion has forgotten it, and shows what it deleted.
+    held = {_source(one): one for one in [*toll.read, *kept]}
+    return in_order(_parsed(one, networks.get(one.topic)) for source, one in held.items() if source not in toll.unread)
 
 
 def _parsed(one: ConsumerRecord, network: str | None) -> Held:
-    source = Source(one.topic, one.partition, one.offset)
+    source = _source(one)
     try:
         return forget(one.key, source) if one.value is None else parse(one.value, network, source, one.timestamp)
     except InvalidRecord as error:
         return DeadLetter(one.key, one.value, error.reason, str(error), source)
+
+
+def _source(one: ConsumerRecord) -> Source:
+    return Source(one.topic, one.partition, one.offset)
 
 
 async def _all(settings: Settings, kafka_topic: str) -> list[ConsumerRecord]:
