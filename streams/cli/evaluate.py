@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from streams.cli.options import for_artifacts, json_option, say
+from streams.cli.options import a_device, for_artifacts, json_option, say
 from streams.errors import DataError, SettingsError
 
 
@@ -49,7 +49,7 @@ def _least(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option("--hidden", default=128, type=click.IntRange(1), show_default=True, help="LSTM size h.")
 @click.option("--epochs", default=60, type=click.IntRange(1), show_default=True, help="Epochs at most.")
 @click.option("--patience", default=15, type=click.IntRange(1), show_default=True, help="Epochs without a better one before stopping.")
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda, for the offline fits.")
+@click.option("--device", default="cpu", callback=a_device, show_default=True, help="cpu or cuda, for the offline fits.")
 @click.option("--sweeps/--no-sweeps", default=True, show_default=True, help="Vary k, the online rate and the posts, too.")
 @click.option("--jobs", default=2, type=click.IntRange(1), show_default=True, help="Processes side by side.")
 @click.option("--resume", is_flag=True, help="Keep the runs that are in OUT already and were made the same way.")

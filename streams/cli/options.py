@@ -104,6 +104,21 @@ def moment(_: click.Context, parameter: click.Parameter, value: str | None) -> i
         raise click.BadParameter(f"{value!r} is no time; give 2023-03-01, 2023-03-01T12:00 or epoch milliseconds") from error
 
 
+def a_device(_: click.Context, parameter: click.Parameter, value: str) -> str:
+    """A device that torch has here. Torch is loaded for another than the processor alone: it must not be before threads are set."""
+    del parameter
+    if value == "cpu":
+        return value
+    import torch
+
+    try:
+        torch.empty(0, device=value)
+    except (RuntimeError, AssertionError) as error:  # the latter where torch was built for the processor alone
+        said = str(error).split(". ")[0]
+        raise click.BadParameter(f"{value!r} cannot be used here: {said}; give cpu, or a device that this machine has") from error
+    return value
+
+
 def told(at: int) -> str:
     """Epoch milliseconds for people."""
     try:

@@ -9,7 +9,7 @@ from rich.progress import track
 
 from model import EpochReport, ModelConfig, ModelError
 from streams import train
-from streams.cli.options import for_artifacts, json_option, say
+from streams.cli.options import a_device, for_artifacts, json_option, say
 from streams.errors import SettingsError
 from streams.folder import Folder, Part
 from topics_svc import TopicConfig, TopicError
@@ -34,7 +34,7 @@ from topics_svc import TopicConfig, TopicError
     help="Of the products with the weights; auto: bfloat16 where the processor has a matrix unit for it.",
 )
 @click.option("--resume", is_flag=True, help="Go on where a stopped training was; keeps OUT.fit meanwhile.")
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda, for the offline fit.")
+@click.option("--device", default="cpu", callback=a_device, show_default=True, help="cpu or cuda, for the offline fit.")
 @json_option
 def command(
     data: Path, out: Path, topics: int, sweeps: int, factors: int, hidden: int, epochs: int, patience: int, rate: float,

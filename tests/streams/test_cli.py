@@ -113,3 +113,12 @@ def test_exit_codes(arguments: list[str], code: int) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert code == done.returncode, done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate"])
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
+def test_a_device_that_is_not_here_is_refused_at_once(verb: str, device: str) -> None:
+    """Before the data are looked at, with its name and what to give instead."""
+    done = CliRunner().invoke(crossnet, [verb, "no-data", "--out", "made", "--device", device])
+    assert 2 == done.exit_code
+    assert f"'{device}' cannot be used here" in done.output
