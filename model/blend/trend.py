@@ -14,9 +14,8 @@ from model.blend.lifts import put_trend
 DAY_MS = 86_400_000
 HALF_LIVES_DAYS = np.array([1.0, 7.0, 30.0, 36_500.0])
 HALF_LIVES_EVENTS = np.array([20.0, 200.0, 2000.0])
-_COUNTED = len(HALF_LIVES_DAYS) + len(HALF_LIVES_EVENTS)
-AGE, _IDLE, _NEVER, _TOTAL = range(_COUNTED, _COUNTED + 4)
-FEATURES = _TOTAL + 1
+AGE = len(HALF_LIVES_DAYS) + len(HALF_LIVES_EVENTS)  # the feature after the counts
+FEATURES = AGE + 4  # idleness, whether never taken, and the count of all time come last (`put_trend`)
 FLOOR, HIGH_FLOOR = np.float32(0.1), np.float32(10)
 "what a share is lifted from; from the high one only what stands far out is told apart"
 YOUNG_DAYS = 7.0

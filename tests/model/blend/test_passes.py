@@ -50,7 +50,7 @@ def test_fourth_powers_of_products_with_sparse_rows(rows: int) -> None:
     weight_IW[7] = 0
     profile_BW, out_BI, sparse = draw.random((rows, 16), np.float32), np.empty((rows, ITEMS), np.float32), csr_array(weight_IW)
     put_fourths(sparse.indptr, sparse.indices, sparse.data, np.ascontiguousarray(profile_BW.T), out_BI)
-    np.testing.assert_allclose((profile_BW.astype(np.float64) @ weight_IW.T) ** 4, out_BI, rtol=1e-5)
+    np.testing.assert_allclose((profile_BW.astype(np.float64) @ weight_IW.T) ** 4, out_BI, rtol=1e-6)
 
 
 def test_values_are_standardised_time_by_time() -> None:
