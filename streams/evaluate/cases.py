@@ -48,6 +48,8 @@ class Cases:
     "what diversity compares: topics of the item's text, else the training users who took it; unit rows or zero"
     words: tuple[tuple[str, ...], ...] = ()
     "of each item's title and text"
+    service: TopicService | None = None
+    "the topics, which serve the same data with other posts, too"
 
     def of(self, part: int) -> list[Event]:
         """The interactions of one part."""
@@ -103,7 +105,7 @@ def cases(
     return Cases(
         tuple(users), tuple(names), config.networks, config.topics, tau_seconds, tuple(events), part_E,
         np.array(windows, np.int32).reshape(len(events), len(config.networks)), vectors_ID,
-        tuple(tuple(words_of(items[name])) if name in items else () for name in names),
+        tuple(tuple(words_of(items[name])) if name in items else () for name in names), topics,
     )  # fmt: skip
 
 

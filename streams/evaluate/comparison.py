@@ -51,7 +51,7 @@ class Comparison:
         made_from = {one: runs.fingerprint(one, self.plan.protocol, data) for one in jobs}
         for job in jobs:
             found = runs.load(self._file(job), made_from[job]) if resume else None
-            if found is not None:
+            if found is not None and found.tells_of(job):
                 self.done[job.name, job.seed] = found
         left = [one for one in jobs if (one.name, one.seed) not in self.done]
         write_after = 0.0
@@ -174,24 +174,25 @@ class Comparison:
         return Chart("Figure 6: accuracy by embedding size", "The model fitted anew for each size k.", "k", "NDCG", list(sizes), lines)
 
     def _by_rate(self, first: Mapping[str, Run]) -> Chart | None:
-        run = first.get(f"{systems.ABLATED} by rate")
+        run = first.get(systems.ABLATED)
         if run is None:
             return None
-        lines = {part: [float(one[part]) for one in run.tried] for part in ("validation", "test")}
+        tried = sorted(run.tried, key=lambda one: float(one["online_rate"]))
+        lines = {part: [float(one[part]) for one in tried] for part in ("validation", "test")}
         return Chart(
             "Accuracy by online rate", "One fit of preset paper, streamed with each rate of Adam; 0 = no online learning.",
             "rate", "NDCG@100",
-            [float(one["online_rate"]) for one in run.tried], lines, log_x=True,
+            [float(one["online_rate"]) for one in tried], lines, log_x=True,
         )  # fmt: skip
 
     def _by_part(self, first: Mapping[str, Run]) -> Chart | None:
-        run = first.get(f"{WHOLE} by part")
-        if run is None:
+        run = first.get(WHOLE)
+        if run is None or len(run.tried) < 2:
             return None
         lines = {part: [float(one[part]) for one in run.tried] for part in ("validation", "test")}
         return Chart(
             "What each part is worth", "One fit of preset full, streamed whole and without one part.", "without", "NDCG@100",
-            [", ".join(one["without"]) or "nothing" for one in run.tried], lines,
+            [", ".join(one.get("without", ())) or "nothing" for one in run.tried], lines,
         )  # fmt: skip
 
     def _by_input(self, first: Mapping[str, Run]) -> Chart | None:

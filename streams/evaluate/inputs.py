@@ -12,7 +12,7 @@ from streams.folder import Folder, Part, split
 from streams.records import Interaction, Post
 from streams.settings import Settings
 from streams.train import networks_of
-from topics_svc import TopicConfig
+from topics_svc import TopicConfig, TopicService
 
 ALL_POSTS, NO_POSTS, SWAPPED = "all", "none", "swapped"
 WITHOUT = "without "  # followed by the name of a network
@@ -44,13 +44,16 @@ class Inputs:
     seed: int = 0
 
 
-def read(folder: Folder, inputs: Inputs, settings: Settings) -> Cases:
-    """The cases of a folder; DataError when nothing is left to evaluate."""
+def read(folder: Folder, inputs: Inputs, settings: Settings, topics: TopicService | None = None) -> Cases:
+    """The cases of a folder; DataError when nothing is left to evaluate.
+
+    `topics`: those of the same inputs with all posts, where there are some already; else they are fitted to them.
+    """
     settings = settings.model_copy(update={"networks": networks_of(folder, settings)})
     parts = split(folder, by_time=inputs.by_time, keep=_kept(folder, inputs.filters))
     networks = tuple(settings.networks) if folder.has("posts") else ()
-    topics = topics_of(parts, TopicConfig(topics=inputs.topics, sweeps=inputs.sweeps, seed=inputs.seed)) if networks else None
-    # Topics are fitted to all posts, so that only what the model reads differs.
+    if networks and topics is None:  # fitted to all posts, so that only what the model reads differs
+        topics = topics_of(parts, TopicConfig(topics=inputs.topics, sweeps=inputs.sweeps, seed=inputs.seed))
     return cases(altered(parts, inputs), folder.items(), networks if topics else (), topics, settings)
 
 

@@ -12,9 +12,13 @@ from streams.evaluate.inputs import NO_POSTS, SWAPPED, WITHOUT, Inputs
 from streams.evaluate.protocol import Protocol
 from streams.evaluate.runs import Job
 
-_RATES = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+_RATES = (0.0, 1e-4)  # beside those that it is tuned by
 FACTORS = (16, 32, 64, 128)
 WHOLE = "full"
+_SHOWN = {
+    WHOLE: tuple((("without", (part,)),) for part in NAMES),
+    systems.ABLATED: tuple((("online_rate", rate),) for rate in _RATES),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +43,12 @@ class Plan:
 
 
 def jobs_of(plan: Plan, networks: Sequence[str]) -> list[Job]:
-    """Every system on every seed, then the sweeps on the first seed, the longest first, so that none is left alone at the end."""
-    jobs = [Job(name, name, plan.inputs, plan.size, seed) for seed in range(plan.seeds) for name in plan.names]
-    if plan.sweeps and WHOLE in plan.names:
-        parts = tuple((("without", without),) for without in ((), *((part,) for part in NAMES)))
-        jobs.append(Job(f"{WHOLE} by part", WHOLE, plan.inputs, plan.size, 0, variants=parts))
-    if plan.sweeps and systems.ABLATED in plan.names:
-        rates = tuple((("online_rate", rate),) for rate in _RATES)
-        jobs.append(Job(f"{systems.ABLATED} by rate", systems.ABLATED, plan.inputs, plan.size, 0, variants=rates))
+    """Every system on every seed, then the sweeps on the first seed. What takes longest comes first, so that it is not left alone."""
+    shown = _SHOWN if plan.sweeps else {}
+    jobs = [
+        Job(name, name, plan.inputs, plan.size, seed, shown=shown.get(name, ()) if seed == 0 else ())
+        for seed in range(plan.seeds) for name in plan.names
+    ]  # fmt: skip
     if plan.sweeps and plan.reference in plan.names:
         jobs += _sweeps(plan, networks)
     return jobs

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from model.metrics.ndcg import gain
 from streams.errors import DataError
 from streams.evaluate import systems
 from streams.evaluate.cases import TEST_PART, VALIDATION_PART, Cases
-from streams.evaluate.inputs import Inputs, read
+from streams.evaluate.inputs import ALL_POSTS, Inputs, read
 from streams.evaluate.protocol import Outcome, Protocol, stream
 from streams.folder import Folder
 from streams.settings import Settings
@@ -43,8 +43,8 @@ class Job:
     seed: int
     settings: tuple[tuple[str, Any], ...] = ()
     "fixed ones"
-    variants: tuple[tuple[tuple[str, Any], ...], ...] | None = None
-    "tried on the validation part; None = the system's own"
+    shown: tuple[tuple[tuple[str, Any], ...], ...] = ()
+    "online settings that are streamed after the system's variants, to be told and never chosen"
 
     @property
     def file(self) -> str:
@@ -65,19 +65,23 @@ class Run:
     settings: Mapping[str, Any]
     "of the best variant"
     tried: Sequence[Mapping[str, Any]] = field(default_factory=list)
-    "every variant: settings, and NDCG@100 on validation and test part"
+    "every variant, and what else was streamed: settings, and NDCG@100 on validation and test part"
+
+    def tells_of(self, job: Job) -> bool:
+        """Whether it has all that the job shows; a run that shows more does as well."""
+        return len(self.tried) >= len(systems.variants(job.system)) + len(job.shown)
 
 
 def run(job: Job, cases: Cases, protocol: Protocol) -> Run:
     """Fit, try the variants on the validation part, keep the best one."""
-    variants = job.variants if job.variants is not None else tuple(tuple(one.items()) for one in systems.variants(job.system))
+    variants, shown = systems.variants(job.system), [dict(one) for one in job.shown]
     best: tuple[float, Outcome, Mapping[str, Any]] | None = None
     tried = []
-    for settings, ranker in _fitted(job, [dict(one) for one in variants], cases):
+    for settings, ranker in _fitted(job, [*variants, *shown], cases):
         outcome = stream(ranker, cases, protocol)
         score = ndcg(outcome, cases, VALIDATION_PART)
         tried.append({**settings, "validation": score, "test": ndcg(outcome, cases, TEST_PART)})
-        if best is None or score > best[0]:
+        if best is None or (len(tried) <= len(variants) and score > best[0]):
             best = score, outcome, settings
     if best is None:
         raise DataError(f"{job.name} has no variant to run; give at least one, {{}} for the defaults")
@@ -107,8 +111,8 @@ def ndcg(outcome: Outcome, cases: Cases, part: int) -> float:
 
 
 def fingerprint(job: Job, protocol: Protocol, data: str) -> str:
-    """What a file must have been made from to be used again; `data` is the hash of the folder."""
-    return hashlib.sha256(repr((job, protocol, data)).encode()).hexdigest()
+    """What a file must have been made from to be used again, whatever else it tells of; `data` is the hash of the folder."""
+    return hashlib.sha256(repr((replace(job, shown=()), protocol, data)).encode()).hexdigest()
 
 
 def hash_of(path: Path) -> str:
@@ -184,5 +188,6 @@ def _end_with_parent() -> None:
 
 def _run(job: Job, path: Path, settings: Settings, protocol: Protocol) -> Run:
     if job.inputs not in _held:
-        _held[job.inputs] = read(Folder(path), job.inputs, settings)
+        whole = _held.get(replace(job.inputs, posts=ALL_POSTS))
+        _held[job.inputs] = read(Folder(path), job.inputs, settings, whole.service if whole else None)
     return run(job, _held[job.inputs], protocol)

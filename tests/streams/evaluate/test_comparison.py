@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,34 @@ def test_resume(data: Path, out: Path) -> None:
     assert without_speed.sub(b"", before) == without_speed.sub(b"", (out / "metrics.json").read_bytes())
 
 
+def test_what_is_shown_is_never_chosen(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that a job only shows are told and not chosen, however good; a run that shows more does where less is asked for."""
+    inputs, size, rates = Inputs(topics=3, sweeps=5), Size(4, 3, 2, 2), [{"online_rate": 0.0}, {"online_rate": 0.1}]
+    cases, plain = read(Folder(data), inputs, Settings()), runs.Job("paper", "paper", inputs, size, 0)
+    monkeypatch.setattr(systems, "variants", lambda _: rates)
+    best, worst = (choose(runs.run(plain, cases, Protocol()).tried, key=itemgetter("validation")) for choose in (max, min))
+    assert best["validation"] > worst["validation"]
+    monkeypatch.setattr(systems, "variants", lambda _: [{"online_rate": worst["online_rate"]}])
+    showing = replace(plain, shown=((("online_rate", best["online_rate"]),),))
+    less, more = (runs.run(job, cases, Protocol()) for job in (plain, showing))
+    assert {"online_rate": worst["online_rate"]} == more.settings
+    assert [worst, best] == more.tried
+    assert runs.fingerprint(plain, Protocol(), "") == runs.fingerprint(showing, Protocol(), "")
+    assert (True, False, True, True) == tuple(run.tells_of(job) for run in (less, more) for job in (plain, showing))
+
+
+def test_topics_are_fitted_once(data: Path) -> None:
+    """Cases with other posts, made with the topics of those with all posts, are what they are made alone."""
+    inputs = Inputs(topics=3, sweeps=5)
+    service = read(Folder(data), inputs, Settings()).service
+    assert service is not None
+    for posts in (NO_POSTS, SWAPPED, WITHOUT + "gplus"):
+        altered_inputs = replace(inputs, posts=posts)
+        alone, given = (read(Folder(data), altered_inputs, Settings(), topics) for topics in (None, service))
+        first, second = (np.stack([one.step.x_M for one in cases.events]) for cases in (alone, given))
+        np.testing.assert_array_equal(first, second)
+
+
 def test_a_class_of_ones_own(data: Path, tmp_path: Path) -> None:
     """--model package.module:Class takes part like any other; what offers less is refused by name."""
     result = _evaluate(data, tmp_path, "--models", "paper", "--model", OWN, "--no-sweeps")
@@ -248,9 +277,9 @@ def test_the_parts_of_the_whole_share_its_fit(tmp_path: Path) -> None:
         (tmp_path / f"{name}.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in records), "utf-8")
     inputs = Inputs(topics=3, sweeps=5)
     plan = Plan(("full",), 1, (48,), inputs, Size(4, 3, 2, 2), Protocol(list_size=48), sweeps=True, reference="full")
-    job = next(one for one in jobs_of(plan, ()) if one.name == "full by part")
+    job = jobs_of(plan, ())[0]
     tried = runs.run(job, read(Folder(tmp_path), inputs, Settings()), plan.protocol).tried
-    assert [(), *((part,) for part in NAMES)] == [one["without"] for one in tried]
+    assert [None, *((part,) for part in NAMES)] == [one.get("without") for one in tried]
     whole = tried[0]["validation"], tried[0]["test"]
     same = {part for one in tried[1:] for part in one["without"] if (one["validation"], one["test"]) == whole}
     assert same <= {"texts", "second"}  # texts are the names alone, and there is too little to learn from for the second cell
