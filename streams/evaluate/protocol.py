@@ -48,18 +48,43 @@ class Outcome:
     ranked_seconds: float = 0.0
     "spent in ranking, advancing and learning what was ranked"
 
+    @classmethod
+    def empty(cls, cases: Cases, size: int) -> "Outcome":
+        """Of a stream that has not begun."""
+        return cls(np.zeros(len(cases.events), np.int32), np.full((len(cases.events), size), -1, np.int32))
+
     @property
     def events_per_second(self) -> float:
         """Ranked interactions a second."""
         return float((self.rank_E > 0).sum() / self.ranked_seconds) if self.ranked_seconds else 0.0
 
 
-def stream(ranker: Ranker, cases: Cases, protocol: Protocol, watch: Callable[[int], None] = lambda _: None) -> Outcome:
-    """Run a fitted system over all interactions. Raises ModelError when a score is not a finite number of the catalogue's shape."""
+def begin(ranker: Ranker, cases: Cases, protocol: Protocol) -> int:
+    """Let a fitted system count what comes before everything that is ranked; gives how many interactions that were."""
+    run, begun = _Run(ranker, cases, protocol, Outcome.empty(cases, 0)), 0
+    for tie in _ties(cases, protocol):
+        if (cases.part_E[tie] != TRAIN_PART).any():
+            break
+        run.count(tie)
+        run.learn(tie, updates=False)
+        begun += len(tie)
+    return begun
+
+
+def stream(
+    ranker: Ranker, cases: Cases, protocol: Protocol, watch: Callable[[int], None] = lambda _: None, *, begun: int = 0
+) -> Outcome:
+    """Run a fitted system over all interactions but the first `begun`, which it has counted already (`begin`).
+
+    Raises ModelError when a score is not a finite number of the catalogue's shape.
+    """
     size = min(protocol.list_size, len(cases.items))
-    outcome = Outcome(np.zeros(len(cases.events), np.int32), np.full((len(cases.events), size), -1, np.int32))
+    outcome = Outcome.empty(cases, size)
     run = _Run(ranker, cases, protocol, outcome)
     for tie in _ties(cases, protocol):
+        if tie[-1] < begun:
+            run.own(tie)
+            continue
         counted = [row for row in tie if cases.part_E[row] == TRAIN_PART]
         ranked = [row for row in tie if cases.part_E[row] != TRAIN_PART]
         run.count(counted)
@@ -106,7 +131,8 @@ class _Run:
 
     def count(self, rows: Sequence[int]) -> None:
         for wave in waves(self.cases.events, rows, self.protocol.wave):
-            self._advance([self.cases.events[row] for row in wave])
+            self.ranker.advance([self.cases.events[row] for row in wave])
+            self.own(wave)
 
     def rank(self, rows: Sequence[int]) -> None:
         for wave in waves(self.cases.events, rows, self.protocol.wave):
@@ -115,16 +141,17 @@ class _Run:
             self._check(scores_BI, len(events))
             for row, event, scores_I in zip(wave, events, scores_BI, strict=True):
                 self._score(row, event, scores_I)
-            self._advance(events)
+            self.ranker.advance(events)
+            self.own(wave)
 
     def learn(self, rows: Sequence[int], *, updates: bool) -> None:
         if rows:
             self.ranker.learn([self.cases.events[row] for row in rows], updates=updates)
 
-    def _advance(self, events: Sequence[Event]) -> None:
-        self.ranker.advance(events)
-        for one in events:
-            self.owned[one.user].append(one.item)
+    def own(self, rows: Sequence[int]) -> None:
+        """Note whose items they are."""
+        for row in rows:
+            self.owned[self.cases.events[row].user].append(self.cases.events[row].item)
 
     def _score(self, row: int, event: Event, scores_I: Floats) -> None:
         """Rank of the item taken among those the user does not own, and itself; equals stand before it."""

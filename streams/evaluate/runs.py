@@ -24,7 +24,7 @@ from streams.errors import DataError
 from streams.evaluate import systems
 from streams.evaluate.cases import TEST_PART, VALIDATION_PART, Cases
 from streams.evaluate.inputs import ALL_POSTS, Inputs, read
-from streams.evaluate.protocol import Outcome, Protocol, stream
+from streams.evaluate.protocol import Outcome, Protocol, begin, stream
 from streams.folder import Folder
 from streams.settings import Settings
 
@@ -77,8 +77,8 @@ def run(job: Job, cases: Cases, protocol: Protocol) -> Run:
     variants, shown = systems.variants(job.system), [dict(one) for one in job.shown]
     best: tuple[float, Outcome, Mapping[str, Any]] | None = None
     tried = []
-    for settings, ranker in _fitted(job, [*variants, *shown], cases):
-        outcome = stream(ranker, cases, protocol)
+    for settings, ranker, begun in _fitted(job, [*variants, *shown], cases, protocol):
+        outcome = stream(ranker, cases, protocol, begun=begun)
         score = ndcg(outcome, cases, VALIDATION_PART)
         tried.append({**settings, "validation": score, "test": ndcg(outcome, cases, TEST_PART)})
         if best is None or (len(tried) <= len(variants) and score > best[0]):
@@ -90,9 +90,11 @@ def run(job: Job, cases: Cases, protocol: Protocol) -> Run:
     return Run(job.name, job.seed, outcome.rank_E, lists_TK, outcome.events_per_second, {**dict(job.settings), **settings}, tried)
 
 
-def _fitted(job: Job, variants: Sequence[Mapping[str, Any]], cases: Cases) -> Iterator[tuple[Mapping[str, Any], Ranker]]:
-    """Each variant with its fitted system; variants that differ in online settings only share a fit."""
-    online = systems.online_settings(job.system)
+def _fitted(
+    job: Job, variants: Sequence[Mapping[str, Any]], cases: Cases, protocol: Protocol
+) -> Iterator[tuple[Mapping[str, Any], Ranker, int]]:
+    """Each variant with its fitted system, and how much that has counted; those that differ in online settings only share both."""
+    online, begun = systems.online_settings(job.system), 0
     fits: dict[str, Any] = {}
     for variant in variants:
         offline = {name: value for name, value in variant.items() if name not in online}
@@ -100,8 +102,9 @@ def _fitted(job: Job, variants: Sequence[Mapping[str, Any]], cases: Cases) -> It
         if key not in fits:
             fits = {key: systems.make(job.system, job.size, job.seed, **dict(job.settings), **offline)}
             fits[key].fit(cases.training())
+            begun = begin(fits[key], cases, protocol)
         later = {name: value for name, value in variant.items() if name in online}
-        yield variant, fits[key].with_settings(**later) if online else fits[key]
+        yield variant, fits[key].with_settings(**later) if online else fits[key], begun
 
 
 def ndcg(outcome: Outcome, cases: Cases, part: int) -> float:
