@@ -50,7 +50,7 @@ def _least(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option("--epochs", default=60, type=click.IntRange(1), show_default=True, help="Epochs at most.")
 @click.option("--patience", default=15, type=click.IntRange(1), show_default=True, help="Epochs without a better one before stopping.")
 @click.option("--device", default="cpu", callback=a_device, show_default=True, help="cpu or cuda, for the offline fits.")
-@click.option("--sweeps/--no-sweeps", default=True, show_default=True, help="Vary k, the online rate and the posts, too.")
+@click.option("--sweeps/--no-sweeps", default=True, show_default=True, help="Vary k, the online rate, the posts and the parts, too.")
 @click.option("--jobs", default=2, type=click.IntRange(1), show_default=True, help="Processes side by side.")
 @click.option("--resume", is_flag=True, help="Keep the runs that are in OUT already and were made the same way.")
 @json_option
