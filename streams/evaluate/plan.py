@@ -43,7 +43,7 @@ class Plan:
 
 
 def jobs_of(plan: Plan, networks: Sequence[str]) -> list[Job]:
-    """Every system on every seed, then the sweeps on the first seed. What takes longest comes first, so that it is not left alone."""
+    """Every system on every seed, then the sweeps on the first seed."""
     shown = _SHOWN if plan.sweeps else {}
     jobs = [
         Job(name, name, plan.inputs, plan.size, seed, shown=shown.get(name, ()) if seed == 0 else ())

@@ -29,6 +29,7 @@ from streams.folder import Folder
 from streams.settings import Settings
 
 _TUNED_AT = 100  # the best variant has the highest validation NDCG at this K
+_SCORES = {"validation", "test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ class Run:
 
     def tells_of(self, job: Job) -> bool:
         """Whether it has all that the job shows; a run that shows more does as well."""
-        return len(self.tried) >= len(systems.variants(job.system)) + len(job.shown)
+        told = {_as_text({name: one[name] for name in one.keys() - _SCORES}) for one in self.tried}
+        return all(_as_text(dict(one)) in told for one in job.shown)
 
 
 def run(job: Job, cases: Cases, protocol: Protocol) -> Run:
@@ -98,13 +100,18 @@ def _fitted(
     fits: dict[str, Any] = {}
     for variant in variants:
         offline = {name: value for name, value in variant.items() if name not in online}
-        key = json.dumps(offline, sort_keys=True)
+        key = _as_text(offline)
         if key not in fits:
             fits = {key: systems.make(job.system, job.size, job.seed, **dict(job.settings), **offline)}
             fits[key].fit(cases.training())
             begun = begin(fits[key], cases, protocol)
         later = {name: value for name, value in variant.items() if name in online}
         yield variant, fits[key].with_settings(**later) if online else fits[key], begun
+
+
+def _as_text(settings: Mapping[str, Any]) -> str:
+    """To compare settings by, of a file too, which knows no tuples."""
+    return json.dumps(settings, sort_keys=True)
 
 
 def ndcg(outcome: Outcome, cases: Cases, part: int) -> float:

@@ -1,6 +1,5 @@
 """`crossnet evaluate` on a small world, as a user runs it."""
 
-import copy
 import csv
 import fcntl
 import gzip
@@ -151,7 +150,9 @@ def test_what_is_shown_is_never_chosen(data: Path, monkeypatch: pytest.MonkeyPat
     assert {"online_rate": worst["online_rate"]} == more.settings
     assert [worst, best] == more.tried
     assert runs.fingerprint(plain, Protocol(), "") == runs.fingerprint(showing, Protocol(), "")
-    assert (True, False, True, True) == tuple(run.tells_of(job) for run in (less, more) for job in (plain, showing))
+    other = replace(plain, shown=((("online_rate", 0.5),),))
+    jobs = (plain, showing, other)
+    assert (True, False, False, True, True, False) == tuple(run.tells_of(job) for run in (less, more) for job in jobs)
 
 
 @pytest.mark.parametrize("system", ["paper", "full", "gru4rec"])
@@ -163,7 +164,7 @@ def test_what_is_only_counted_is_counted_once(data: Path, system: str, ties: str
     chosen = {"online_rate": 0.01}
     fitted: Any = systems.make(system, Size(4, 3, 2, 2), 0)
     fitted.fit(cases.training())
-    whole = stream(copy.deepcopy(fitted).with_settings(**chosen), cases, protocol)
+    whole = stream(fitted.with_settings(**chosen), cases, protocol)
     begun = begin(fitted, cases, protocol)
     assert 168 >= begun > 100
     for _ in range(2):
