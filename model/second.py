@@ -23,7 +23,7 @@ from model.rows import with_rows
 
 RATE = 0.002
 EVERY, REPLAYED, KEPT = 64, 64, 4096
-_REMEMBERED = 2  # waves
+_REMEMBERED = 32  # waves of one time
 _COLUMNS = "columns"
 _PARTS = ("x_BM", _COLUMNS, "g_B1", "h_BH", "C_BH", "h_A_BH")
 _PREFIX = "second."
@@ -84,6 +84,8 @@ class SecondCell:
     def settle(self, teacher_now: Callable[[], Teacher]) -> None:
         """The time is over: learn from what waited, by the softmax there is now, where a step is due."""
         teacher = teacher_now() if self.due else None
+        self._of_frozen.passed()
+        self._of_own.passed()
         waiting, self._waiting = self._waiting, []
         for given, user_B, item_B in waiting:
             start = 0
@@ -195,8 +197,12 @@ class _Latest:
             if one is given or one.equals(given):
                 return found
         found = self._few().after(given) if are_few(given.x_BM) else self._network.after(given)
-        self._kept = [*self._kept[1 - _REMEMBERED :], (given, found)]
+        self._kept = [*self._kept[: _REMEMBERED - 1], (given, found)]  # the newest gives way: the oldest are learned first
         return found
+
+    def passed(self) -> None:
+        """Nothing of what it was asked so far will be asked again."""
+        self._kept = []
 
     def forget(self) -> None:
         """The network has changed."""

@@ -37,7 +37,7 @@ See = Callable[[int], Tensor]
 LIFT = 8.0  # log p + 8 is about 0 for a middling item, so that a head's weight does not move the level of all scores
 _LARGEST = 1e4  # a mean beyond it is no feature any more
 _AT_ONCE = 20_000_000  # numbers of one block of features
-_REMEMBERED = 2  # blocks
+_REMEMBERED = 2 * _AT_ONCE  # numbers of all blocks that are kept
 _NEAR = 4  # events whose features fit into a core's cache
 _FLOORS = {"neighbours": neighbours.FLOORS, "peers": peers.FLOORS}
 _LIFTED = {name: np.array(floors, np.float32) for name, floors in _FLOORS.items()}
@@ -116,8 +116,15 @@ class Statistics:
         good_BF, young_TI = np.vstack([good_GB, good_HT[:, asked.time_B]]).T, self.trend.young(asked.times)
         h_BED = torch.stack([see(head) for head in range(len(self.heads))], dim=1)
         block = Block(h_BED, v_BV, seen, asked.time_B, own_GBI, trend_HTI, good_BF, young_TI)
-        self.remembered = [*self.remembered[1 - _REMEMBERED :], block]
+        self._remember(block)
         return block
+
+    def _remember(self, block: Block) -> None:
+        """Keep it with those before; where there is no room the newest gives way, since the oldest are learned first."""
+        room = _REMEMBERED - block.own_GBI.size
+        while self.remembered and sum(one.own_GBI.size for one in self.remembered) > room:
+            self.remembered.pop()
+        self.remembered.append(block)
 
     def _good(self, sums: Floats) -> NDArray[np.bool_]:
         return np.asarray(np.abs(sums) < _LARGEST * max(1, self.rows))

@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from model import Known, Lesson, Memory, ModelConfig, ModelError, Ranked, Recommender, Step, Wave
+from model.blend import features
+from model.blend.features import Statistics
+from model.blend.parts import OWN
 from model.blend.texts import Texts
 from tests.model.small import ITEMS, USERS, recommender, small, step
 
@@ -118,6 +122,24 @@ def test_statistics_wait_for_the_end_of_a_tie() -> None:
     assert before == blend.statistics.trend.counts_SI.sum()
     live.recommender.learn(live.lesson(("bob",), ("v1",)))
     assert before < blend.statistics.trend.counts_SI.sum()
+
+
+@pytest.mark.parametrize(("blocks", "made_again"), [(5, 0), (3, 3), (1, 5)])
+def test_what_was_ranked_is_learned_from_the_same_features(monkeypatch: pytest.MonkeyPatch, blocks: int, made_again: int) -> None:
+    """Features of a tie's waves are kept as far as there is room, the oldest first, and others made again; it learns the same."""
+    waves, numbers = 5, OWN * 2 * len(ITEMS)
+    unbounded, live = Live(full()), Live(full())
+    for one in (unbounded, live):
+        if one is live:
+            monkeypatch.setattr(features, "_REMEMBERED", blocks * numbers)
+        lessons = [one.lesson(USERS[:2], ITEMS[:2], ends_tie=number == waves - 1) for number in range(waves)]
+        made = Mock(wraps=Statistics._products)
+        with monkeypatch.context() as patched:
+            patched.setattr(Statistics, "_products", lambda *given, made=made: made(*given))
+            for lesson in lessons:
+                one.recommender.learn(lesson)
+    assert made_again == made.call_count
+    assert unbounded.recommender.state_hash() == live.recommender.state_hash()
 
 
 def test_what_is_taken_rises() -> None:
