@@ -19,6 +19,7 @@ from model.fit import EpochReport, Steps, fit
 from model.lesson import Known, Lesson
 from model.memory import Memory
 from model.recommender import Recommender
+from model.variety import varied
 from model.wave import Advanced, Ranked, Wave
 
 
@@ -90,6 +91,18 @@ class Compared:
         scores_BI = np.full((len(known), self._items), known.min() - 1 if known.size else 0, np.float32)
         scores_BI[:, [int(name) for name in self.fitted.items.names()]] = known
         return scores_BI
+
+    def varied(self, scores_I: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+        """Scores with which the end of a list is less alike, in preset `full`."""
+        if not self.fitted.varies:
+            return scores_I
+
+        def leaving(best: Sequence[int]) -> list[int]:
+            rows = [self.fitted.items.get(str(row)) for row in best]
+            known = [row for row in rows if row is not None]  # of a list with what has no row nothing leaves
+            return self.fitted.leaving(known, size) if len(known) == len(rows) else []
+
+        return varied(scores_I, (), size, leaving)
 
     def advance(self, events: Sequence[Event]) -> None:
         """Move the users' memories one step on, from the ranking where there was one."""

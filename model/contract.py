@@ -65,6 +65,14 @@ class Training:
 
 
 @runtime_checkable
+class Varied(Protocol):
+    """A system may also say what the end of a list is to be made of."""
+
+    def varied(self, scores_I: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+        """Scores by which a list of that size is cut and ranks are counted; what is not to be ranked has -inf, and keeps it."""
+
+
+@runtime_checkable
 class Ranker(Protocol):
     """One system. Made from keyword settings and a `seed`; the same calls give the same scores on one machine."""
 

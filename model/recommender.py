@@ -28,11 +28,13 @@ from model.network import Given
 from model.online import Batch, update
 from model.parameters import Parameters
 from model.past import read_each, read_past
+from model.ranking import Scores
 from model.rounded import rounded, undisturbed
 from model.second import EVERY, SecondCell
 from model.step import Step
 from model.threads import FEW, all_of, alone, once
 from model.trace import Traced, trace
+from model.variety import giving_way, stays, varied
 from model.wave import Advanced, Floats, Ranked, Wave
 
 
@@ -76,6 +78,22 @@ class Recommender(Parameters):
             given, attention = self._given(wave, wave.x_BM[:, None])
             h_B1H, C_B1H = self.network.after(given)
         return Advanced(*_outputs(h_B1H[:, 0], C_B1H[:, 0], given.h_A_BH[:, 0]), attention, self.config.past)
+
+    @property
+    def varies(self) -> bool:
+        """Whether the ends of lists are made less alike (model/variety.py)."""
+        return self.blend is not None and "variety" not in self.config.without
+
+    def leaving(self, best: Sequence[int], size: int) -> list[int]:
+        """Places of those of a ranking's best items (rows) that give way to others in a list of that size."""
+        if self.blend is None or not self.varies or len(best) <= size:
+            return []
+        staying = stays(size)
+        return giving_way(self.blend.statistics.neighbours.alike(best[staying:], best[:staying]), staying, len(best) - size)
+
+    def varied(self, scores_I: Scores, excluded: Sequence[int], size: int) -> Scores:
+        """Scores by which a list of that size is cut and ranks are counted, where lists vary."""
+        return varied(scores_I, excluded, size, lambda best: self.leaving(best, size)) if self.varies else scores_I
 
     @torch.no_grad()
     def moved_by_posts(self, wave: Wave, items: Sequence[Sequence[int]]) -> list[dict[str, Moved]]:

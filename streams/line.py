@@ -231,7 +231,7 @@ class Line:
         owned = self.recommender.items.rows([one for one in user.owned if one != name])
         return replace(
             taken,
-            rank_scored=rank_of(scores_I, item, owned),
+            rank_scored=rank_of(self.recommender.varied(scores_I, owned, self.settings.list_size), item, owned),
             rank_published=published,
             rank_popularity=rank_of(self.recommender.popularity.scores(taken.interaction.at), item, owned),
         )

@@ -54,7 +54,8 @@ def recommendations(listing: Listing, requests: Sequence[Request], wave: Wave, r
 
 
 def _best(listing: Listing, request: Request, scores_I: NDArray[np.float32]) -> list[int]:
-    return top_k(scores_I, listing.size, [*listing.recommender.items.rows(request.owned), *listing.retired])
+    excluded = [*listing.recommender.items.rows(request.owned), *listing.retired]
+    return top_k(listing.recommender.varied(scores_I, excluded, listing.size), listing.size, excluded)
 
 
 def _recommendation(

@@ -97,6 +97,15 @@ class Neighbours:
         out_FBI[len(DECAYS), some] = out_FBI[len(DECAYS) - 1, some]
         put_following(*looked, self.next.item_IN, self.next.weight_IDN, _FOLLOWS_1N[0], root_I, out_FBI[-1])
 
+    def alike(self, rows: Sequence[int], others: Sequence[int]) -> Floats:
+        """How much some items are taken with others, by the cosine of each two, summed over the others: (n,)."""
+        root_I = self.roots()
+        weight_I = np.zeros_like(root_I)
+        weight_I[others] = 1 / root_I[others]
+        item_nN = self.pairs.item_IN[rows]
+        near_nN = self.pairs.weight_IDN[rows, 0] * weight_I[item_nN] * (item_nN != _NONE)
+        return np.asarray(near_nN.sum(axis=1) / root_I[rows])
+
     def mend(self) -> None:
         """What holds no numbers starts again."""
         self.pairs.mend()

@@ -28,7 +28,7 @@ _PARTS = (
     Part("posts", "posts", (0.0,)),
     Part("trend", "trend", (0.0, 0.1, 0.1, *[0.0] * 8)),  # half-lives in time and events; age, idle, never, total
 )
-LEARNED = ("second", "contexts", "young", "learning")  # parts without features of their own
+LEARNED = ("second", "contexts", "young", "learning", "variety")  # parts without features of their own
 NAMES = (*(one.name for one in _PARTS), *LEARNED)
 START = tuple(weight for one in _PARTS for weight in one.start)
 OWN = len(START) - len(_PARTS[-1].start)

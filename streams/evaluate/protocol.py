@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model import ModelError
-from model.contract import Event, Ranker
+from model.contract import Event, Ranker, Varied
 from streams.evaluate.cases import TRAIN_PART, Cases
 
 Floats = NDArray[np.float32]
@@ -128,6 +128,11 @@ class _Run:
     protocol: Protocol
     outcome: Outcome
     owned: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    varied: Callable[[Floats, int], Floats] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.ranker, Varied):
+            self.varied = self.ranker.varied
 
     def count(self, rows: Sequence[int]) -> None:
         for wave in waves(self.cases.events, rows, self.protocol.wave):
@@ -155,14 +160,17 @@ class _Run:
 
     def _score(self, row: int, event: Event, scores_I: Floats) -> None:
         """Rank of the item taken among those the user does not own, and itself; equals stand before it."""
-        taken = scores_I[event.item]
+        taken, size = scores_I[event.item], self.outcome.lists_EK.shape[1]
         if not self.protocol.keep_owned:
             scores_I = scores_I.copy()
             scores_I[self.owned[event.user]] = -np.inf
-        above = np.count_nonzero(scores_I >= taken)
+        if self.varied is not None:
+            scores_I = self.varied(scores_I, size)
         # An item that is owned already has lost its own place among the scores.
-        self.outcome.rank_E[row] = above + (scores_I[event.item] < taken)
-        self.outcome.lists_EK[row] = _best(scores_I, self.outcome.lists_EK.shape[1])
+        is_owned = np.isneginf(scores_I[event.item])
+        taken = taken if is_owned else scores_I[event.item]
+        self.outcome.rank_E[row] = np.count_nonzero(scores_I >= taken) + is_owned
+        self.outcome.lists_EK[row] = _best(scores_I, size)
 
     def _check(self, scores_BI: Floats, count: int) -> None:
         shape = (count, len(self.cases.items))

@@ -297,7 +297,7 @@ def test_the_parts_of_the_whole_share_its_fit(tmp_path: Path) -> None:
     for name, records in (("events", events), ("posts", posts)):
         (tmp_path / f"{name}.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in records), "utf-8")
     inputs = Inputs(topics=3, sweeps=5)
-    plan = Plan(("full",), 1, (48,), inputs, Size(4, 3, 2, 2), Protocol(list_size=48), sweeps=True, reference="full")
+    plan = Plan(("full",), 1, (48,), inputs, Size(4, 3, 2, 2), Protocol(list_size=10), sweeps=True, reference="full")
     job = jobs_of(plan, ())[0]
     tried = runs.run(job, read(Folder(tmp_path), inputs, Settings()), plan.protocol).tried
     assert [None, *((part,) for part in NAMES)] == [one.get("without") for one in tried]
