@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.blend.event import LAST
+from model.blend.variety import varied
 from model.config import ModelConfig
 from model.contract import ONLINE_RATES, Event, Query, Training
 from model.errors import ModelError
@@ -19,7 +20,6 @@ from model.fit import EpochReport, Steps, fit
 from model.lesson import Known, Lesson
 from model.memory import Memory
 from model.recommender import Recommender
-from model.variety import varied
 from model.wave import Advanced, Ranked, Wave
 
 
@@ -94,13 +94,14 @@ class Compared:
 
     def varied(self, scores_I: NDArray[np.float32], size: int) -> NDArray[np.float32]:
         """Scores with which the end of a list is less alike, in preset `full`."""
-        if not self.fitted.varies:
+        blend = self.fitted.blend
+        if blend is None:
             return scores_I
 
         def leaving(best: Sequence[int]) -> list[int]:
             rows = [self.fitted.items.get(str(row)) for row in best]
             known = [row for row in rows if row is not None]  # of a list with what has no row nothing leaves
-            return self.fitted.leaving(known, size) if len(known) == len(rows) else []
+            return blend.leaving(known, size) if len(known) == len(rows) else []
 
         return varied(scores_I, (), size, leaving)
 

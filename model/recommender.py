@@ -6,7 +6,7 @@ Legend: B users of a wave, M length of x, k factors, H hidden, I items.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from model.blend.event import Seen
 from model.blend.heads import RATES
 from model.blend.posts import ByTopic
 from model.blend.terms import Terms
+from model.blend.variety import varied
 from model.blend.weights import context_of
 from model.errors import CheckpointError, ModelError
 from model.lesson import Forgotten, Known, Lesson, lesson_of
@@ -34,7 +35,6 @@ from model.second import EVERY, SecondCell
 from model.step import Step
 from model.threads import FEW, all_of, alone, once
 from model.trace import Traced, trace
-from model.variety import giving_way, stays, varied
 from model.wave import Advanced, Floats, Ranked, Wave
 
 
@@ -79,21 +79,9 @@ class Recommender(Parameters):
             h_B1H, C_B1H = self.network.after(given)
         return Advanced(*_outputs(h_B1H[:, 0], C_B1H[:, 0], given.h_A_BH[:, 0]), attention, self.config.past)
 
-    @property
-    def varies(self) -> bool:
-        """Whether the ends of lists are made less alike (model/variety.py)."""
-        return self.blend is not None and "variety" not in self.config.without
-
-    def leaving(self, best: Sequence[int], size: int) -> list[int]:
-        """Places of those of a ranking's best items (rows) that give way to others in a list of that size."""
-        if self.blend is None or not self.varies or len(best) <= size:
-            return []
-        staying = stays(size)
-        return giving_way(self.blend.statistics.neighbours.alike(best[staying:], best[:staying]), staying, len(best) - size)
-
     def varied(self, scores_I: Scores, excluded: Sequence[int], size: int) -> Scores:
-        """Scores by which a list of that size is cut and ranks are counted, where lists vary."""
-        return varied(scores_I, excluded, size, lambda best: self.leaving(best, size)) if self.varies else scores_I
+        """Scores by which a list of that size is cut and ranks are counted (model/blend/variety.py); preset `paper` has no others."""
+        return scores_I if self.blend is None else varied(scores_I, excluded, size, partial(self.blend.leaving, size=size))
 
     @torch.no_grad()
     def moved_by_posts(self, wave: Wave, items: Sequence[Sequence[int]]) -> list[dict[str, Moved]]:

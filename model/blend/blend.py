@@ -25,6 +25,7 @@ from model.blend.passes import put_scores
 from model.blend.posts import ByTopic
 from model.blend.state import read, write
 from model.blend.terms import Terms
+from model.blend.variety import giving_way, stays
 from model.blend.view import Teacher, View
 from model.blend.weights import Weights
 from model.threads import all_of, halves
@@ -80,6 +81,14 @@ class Blend:
         """What the term `posts` of these events' scores is made of."""
         place, there = PLACES["posts"].start, "posts" not in self.statistics.without
         return ByTopic(self.statistics.posts, v_BV, lambda row_n, item_n: terms.weights(row_n, item_n)[:, place] * there, networks)
+
+    def leaving(self, best: Sequence[int], size: int) -> list[int]:
+        """Places of those of a ranking's best items (rows) that give way to others in a list of that size."""
+        if "variety" in self.statistics.without or len(best) <= size:
+            return []
+        staying = stays(size)
+        alike_n = self.statistics.neighbours.alike(best[staying:], best[:staying])
+        return giving_way(alike_n, staying, len(best) - size)
 
     # ---- learn ----
 

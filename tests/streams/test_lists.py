@@ -1,9 +1,12 @@
 """What a list says of itself."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from model import Recommender
 from model.blend.parts import PLACES
@@ -39,6 +42,24 @@ def test_the_terms_of_a_score_sum_to_it(preset: str) -> None:
     """The numbers of `why` do; of them `moved` names no more than a part."""
     for score, why in (one for entries in _why(preset).values() for one in entries):
         assert pytest.approx(score, abs=1e-5) == sum(term for name, term in why.items() if name != "moved")
+
+
+def test_lists_and_ranks_follow_what_varies_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list that is shown, and the rank of what is taken next, are those of the varied scores, the scores shown are the model's."""
+    one, asked = _line("full"), []
+
+    def varied(self: Recommender, scores_I: NDArray[np.float32], excluded: Sequence[int], size: int) -> NDArray[np.float32]:
+        asked.append(([self.items.name(row) for row in excluded], size, len(scores_I)))
+        return np.array([name == "d" for name in self.items.names()], np.float32)
+
+    monkeypatch.setattr(Recommender, "varied", varied)
+    (made,) = [made for output in drive(one, [took("ann", "a", DAY)]) for made in output.lists]
+    assert "d" == made.items[0]["item"]
+    assert all(isinstance(entry["score"], float) and entry["score"] not in (0, 1) for entry in made.items)
+    taken = [taken for output in drive(one, [took("ann", "d", 2 * DAY, 1)]) for taken in output.taken]
+    assert [1] == [one.rank_scored for one in taken]
+    assert {(), ("a",), ("a", "d")} >= {tuple(excluded) for excluded, *_ in asked}
+    assert {(one.settings.list_size, len(one.recommender.items))} == {tuple(rest) for _, *rest in asked}
 
 
 def test_the_term_of_the_posts_is_told_by_network_and_topic() -> None:

@@ -50,6 +50,24 @@ def test_owned_items_may_be_kept() -> None:
     assert [0, 4] == stream(Counting(4), log, Protocol(keep_owned=True)).rank_E.tolist()
 
 
+class _Varying(Counting):
+    def varied(self, scores_I: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+        """The best of a list of two gives way."""
+        assert 2 == size
+        found_I = scores_I.copy()
+        found_I[np.argmax(scores_I)] = -1
+        return found_I
+
+
+def test_what_varies_lists_varies_ranks() -> None:
+    """Where a system says what the end of a list is made of, lists and ranks are those of what it says."""
+    log = cases([(1, 2, 1, TRAIN), (1, 3, 2, TRAIN), (2, 3, 3, TRAIN), (0, 2, 4, TEST), (1, 3, 5, TEST), (0, 3, 6, TEST)])
+    found = stream(_Varying(4), log, Protocol(list_size=2))
+    assert [[2, 0], [1, 0], [0, 1]] == found.lists_EK[3:].tolist()
+    # i3, the best, has given way when it is taken at last; u1 owns it already and is asked about what is left, and it.
+    assert [1, 1, 3] == found.rank_E[3:].tolist()
+
+
 class _Broken(Counting):
     def rank(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Not a number."""

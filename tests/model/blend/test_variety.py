@@ -7,10 +7,10 @@ import pytest
 
 from model import ModelConfig, Recommender, rank_of, top_k
 from model.blend.neighbours import DECAYS, Neighbours
+from model.blend.variety import giving_way, varied
 from model.compared import Compared
 from model.contract import Event, Training
 from model.step import Step
-from model.variety import giving_way, varied
 from tests.model.blend.test_blend import FULL, START
 from tests.model.small import USERS
 
