@@ -15,9 +15,8 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from model.network import Network
 from model.softmax_kernels import Codes, Floats, add_exponentials, to_slopes
 from model.threads import pool_of
 
@@ -46,15 +45,20 @@ class _Tables:
         return cls(*(one.astype(np.float32) for one in (r_C, exp_C, rest_C, exp_C * rest_C)))
 
 
-class Softmax:
-    """The output layer of a network that is trained on the processor, with loss `ce`."""
+def pays() -> bool:
+    """Whether this processor has a matrix unit for bfloat16."""
+    return bool(torch.cpu._is_amx_tile_supported())  # noqa: SLF001 - torch names it no other way
 
-    def __init__(self, network: Network) -> None:
-        self._network, self._tables = network, _Tables.of(network.config.logits)
-        items, H = network.W_r.shape
+
+class Softmax:
+    """An output layer that is trained on the processor, with loss `ce`: W_r (I, H), b_r (I)."""
+
+    def __init__(self, W_r: nn.Parameter, b_r: nn.Parameter, logits: str) -> None:
+        self._W_r, self._b_r, self._tables = W_r, b_r, _Tables.of(logits)
+        items, H = W_r.shape
         self._W_IA = torch.zeros(items, _tiled(H + 1), dtype=torch.bfloat16)
         self._turned = torch.empty_like(self._W_IA)  # the same, part by part (A, P): W_IA[part].T would be turned in every product
-        self._of_W_IH, self._of_b_I = torch.empty_like(network.W_r), torch.empty_like(network.b_r)
+        self._of_W_IH, self._of_b_I = torch.empty_like(W_r), torch.empty_like(b_r)
         self._size = max(_TILE, _LOGITS // max(1, items))
         self._logits = torch.empty(0, dtype=torch.bfloat16)
         count = 2 * -(-items // (2 * _PART))  # an even number, for two threads
@@ -75,9 +79,9 @@ class Softmax:
         return list((self._pool.map if self._pool else map)(work, self._parts))
 
     def _round(self, part: slice) -> None:
-        H = self._network.config.hidden
-        self._W_IA[part, :H] = self._network.W_r.data[part]
-        self._W_IA[part, H] = self._network.b_r.data[part]
+        H = self._W_r.shape[1]
+        self._W_IA[part, :H] = self._W_r.data[part]
+        self._W_IA[part, H] = self._b_r.data[part]
         self._turned_of(part).copy_(self._W_IA[part].T)
 
     def _turned_of(self, part: slice) -> Tensor:
@@ -117,13 +121,13 @@ class Softmax:
         slope_AN = torch.zeros(h_AN.shape)
         for one_AN in self._each(slopes):
             slope_AN += one_AN
-        self._network.W_r.grad, self._network.b_r.grad = self._of_W_IH, self._of_b_I
+        self._W_r.grad, self._b_r.grad = self._of_W_IH, self._of_b_I
         out_NH.copy_(slope_AN[:H].T)
         return float(loss_N.sum())
 
     def _add(self, part: slice, slope_PA: Tensor) -> None:
-        network, H = self._network, self._network.config.hidden
-        for grad, whole, one in ((network.W_r.grad, self._of_W_IH, slope_PA[:, :H]), (network.b_r.grad, self._of_b_I, slope_PA[:, H])):
+        H = self._W_r.shape[1]
+        for grad, whole, one in ((self._W_r.grad, self._of_W_IH, slope_PA[:, :H]), (self._b_r.grad, self._of_b_I, slope_PA[:, H])):
             if grad is None:
                 whole[part] = one
             else:

@@ -15,7 +15,7 @@ from model.errors import ModelError
 from model.network import Network
 from model.output import loss_and_slope
 from model.sequences import Sequences, Window
-from model.softmax import Softmax
+from model.softmax import Softmax, pays
 from model.threads import alone
 from model.unroll import start, unroll
 
@@ -29,7 +29,7 @@ def precision_of(name: str, config: ModelConfig, device: str) -> str:
     ModelError for another name.
     """
     if name == "auto":
-        fast = device == "cpu" and torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - torch names it no other way
+        fast = device == "cpu" and pays()
         return "bfloat16" if fast and config.loss == "ce" and config.dtype == "float32" else "float32"
     if name not in PRECISIONS:
         raise ModelError(f"precision {name!r}; choose of auto, {', '.join(PRECISIONS)}")
@@ -54,7 +54,7 @@ class Trainer:
         self.adam = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
         device = network.b.device
         fused = precision is not None and device.type == "cpu" and network.config.loss == "ce"
-        self._softmax = Softmax(network) if fused else None
+        self._softmax = Softmax(network.W_r, network.b_r, network.config.logits) if fused else None
         self.dropped = torch.Generator(device).manual_seed(seed)
         self.order = torch.Generator().manual_seed(seed)
 

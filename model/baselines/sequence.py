@@ -20,9 +20,11 @@ from torch.nn.functional import cross_entropy
 from model.adam import BETA_2
 from model.baselines.inputs import NO_ITEM, Inputs, Sequences, batches, inputs_of
 from model.contract import ONLINE_RATES, Event, Query, Training
+from model.softmax import Softmax, pays
 
 _CLIP, _CUT, _WAVE = 5.0, 10, 64
 _NEW_ITEM_BIAS = 0.1  # the quantile of seen items' biases that a new item starts from
+_NO_PART = -1e4  # a bias with which an item takes no part in a softmax
 
 
 class Net(nn.Module):
@@ -82,12 +84,14 @@ class SequenceRanker:
 
     def _train(self, training: Sequence[Sequences], held_out: Sequence[Sequences]) -> None:
         order, since = torch.Generator().manual_seed(self.seed), 0
+        self.b_r.data[~self.seen_I] = _NO_PART
+        softmax = Softmax(self.W_r, self.b_r, "identity") if pays() else None
         best: tuple[float, dict[str, Any] | None] = (-1.0, None)
         for _ in range(self.epochs):
             self.net.train()
             for place in torch.randperm(len(training), generator=order).tolist():
                 self._optimizer.zero_grad()
-                self._loss(training[place]).backward()  # type: ignore[no-untyped-call]
+                self._backward(training[place], softmax)
                 nn.utils.clip_grad_norm_(self.parameters(), _CLIP)
                 self._optimizer.step()
             self.net.eval()
@@ -100,12 +104,18 @@ class SequenceRanker:
             if since >= self.patience:
                 break
         self._restore(best[1])
+        self.b_r.data[~self.seen_I] = 0
 
-    def _loss(self, batch: Sequences) -> Tensor:
+    def _backward(self, batch: Sequences, softmax: Softmax | None) -> None:
+        """Gradients of the mean loss; in bfloat16 where that saves time, as the main model has them (model/softmax.py)."""
         h_BTH, _ = self.net.run(batch.inputs, self.net.start(len(batch.item_BT)))
         wanted_BT = batch.item_BT != NO_ITEM
-        h_NH = nn.functional.dropout(h_BTH[wanted_BT], self.dropout)
-        return cross_entropy(self._logits(h_NH), batch.item_BT[wanted_BT])
+        h_NH, item_N = nn.functional.dropout(h_BTH[wanted_BT], self.dropout), batch.item_BT[wanted_BT]
+        if softmax is None:
+            cross_entropy(h_NH @ self.W_r.T + self.b_r, item_N).backward()  # type: ignore[no-untyped-call]
+        else:
+            _, slope_NH = softmax.backward(h_NH, item_N, len(item_N))
+            torch.autograd.backward([h_NH], [slope_NH])
 
     def _logits(self, h_NH: Tensor) -> Tensor:
         """(N, I); items not seen yet take no part."""

@@ -27,6 +27,10 @@ def _case(logits: str, scale: float = 3.0) -> tuple[Network, Tensor, Tensor]:
     return network, h_NH, torch.randint(_ITEMS, (_STEPS,), generator=draw)
 
 
+def _softmax(network: Network) -> Softmax:
+    return Softmax(network.W_r, network.b_r, network.config.logits)
+
+
 def _in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three parts of the catalogue, three runs over the steps."""
     monkeypatch.setattr("model.softmax._PART", 30)
@@ -38,7 +42,7 @@ def test_loss_and_gradients_are_those_of_float32(logits: str, monkeypatch: pytes
     """To a bfloat16's few digits, whatever the parts; a second window adds to the gradients of the first."""
     _in_parts(monkeypatch)
     network, h_NH, item_N = _case(logits)
-    total, slope_NH = Softmax(network).backward(h_NH, item_N, _STEPS)
+    total, slope_NH = _softmax(network).backward(h_NH, item_N, _STEPS)
     loss_N, slope_NI = loss_and_slope(network.logits(h_NH).detach(), item_N, network.config)
     slope_NI /= _STEPS
     assert float(loss_N.sum()) == pytest.approx(total, rel=1e-3)
@@ -53,7 +57,7 @@ def test_loss_and_gradients_are_those_of_float32(logits: str, monkeypatch: pytes
 def test_windows_add_up() -> None:
     """Half of the steps and then the other half give the gradients of all, and a new batch starts from nothing."""
     network, h_NH, item_N = _case("tanh")
-    softmax = Softmax(network)
+    softmax = _softmax(network)
     softmax.backward(h_NH, item_N, _STEPS)
     assert network.W_r.grad is not None
     whole_IH = network.W_r.grad.clone()
@@ -72,7 +76,7 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         for threads in (1, 3):
             torch.set_num_threads(threads)
             network, h_NH, item_N = _case("tanh")
-            total, slope_NH = Softmax(network).backward(h_NH, item_N, _STEPS)
+            total, slope_NH = _softmax(network).backward(h_NH, item_N, _STEPS)
             assert threads == torch.get_num_threads()
             assert network.W_r.grad is not None
             found.append((total, slope_NH.numpy().tobytes(), network.W_r.grad.numpy().tobytes()))
@@ -84,7 +88,7 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_far_logits_stay_finite() -> None:
     """Logits in the hundreds, which no exponential reaches, give finite losses and gradients."""
     network, h_NH, item_N = _case("identity", scale=1_000.0)
-    total, slope_NH = Softmax(network).backward(h_NH, item_N, _STEPS)
+    total, slope_NH = _softmax(network).backward(h_NH, item_N, _STEPS)
     assert network.W_r.grad is not None
     assert np.isfinite(total)
     assert slope_NH.isfinite().all()
