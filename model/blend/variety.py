@@ -3,7 +3,7 @@
 Of a list of K the first 8 K / 10 items stay as they are. Of the items at the next 3 K / 10 places, the last tenth of them beyond the
 list, K / 10 leave: those that were taken by the same users as the items that stay, most of all,
 
-    l_i = sum_j c_ij / sqrt(c_i c_j)      j: the items that stay;   c: counts of Neighbours
+    l_i = sum_j c_ij / sqrt(c_i c_j)      j: the items that stay;   c_ij, c_i: how often, as item-kNN counts it (neighbours.py)
 
 They score just below those that come in, so that ranks and lists agree, and nothing that is listed has another score than before.
 

@@ -128,7 +128,7 @@ class _Run:
     protocol: Protocol
     outcome: Outcome
     owned: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    varied: Callable[[Floats, int], Floats] | None = None
+    varied: Callable[[Floats, int], Floats] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.ranker, Varied):

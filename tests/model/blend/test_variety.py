@@ -82,9 +82,7 @@ def test_the_most_alike_leave() -> None:
     scores_I = np.zeros(30, np.float32)
     order = [*range(0, 18, 2), *range(1, 15, 2), 18, 20, *range(15, 19, 2), 22, 24]
     scores_I[order] = np.arange(30, 30 - len(order), -1)
-    found = top_k(_taught(FULL).varied(scores_I, (), 20), 20, ())
-    assert [*order[:16], 15, 17, 22, 24][:18] == found[:18]
-    assert {18, 20}.isdisjoint(found)
+    assert [*order[:16], 15, 17, 22, 24] == top_k(_taught(FULL).varied(scores_I, (), 20), 20, ())
     assert scores_I is _taught(replace(FULL, without=("variety",))).varied(scores_I, (), 20)
     assert scores_I is Recommender(ModelConfig(networks=("twitter",), topics=2)).varied(scores_I, (), 20)
 
