@@ -245,7 +245,7 @@ def test_split_by_time_sees_no_future(data: Path, tmp_path: Path, system: str) -
     (tmp_path / "posts.jsonl").write_text((data / "posts.jsonl").read_text("utf-8"), "utf-8")
     inputs = Inputs(by_time=True, topics=3, sweeps=5)
     job = runs.Job(system, system, inputs, Size(4, 3, 2, 2), 0)
-    first, second = (runs.run(job, read(Folder(path), inputs, Settings()), Protocol(list_size=5)) for path in (data, tmp_path))
+    first, second = (runs.run(job, read(Folder(path), inputs, Settings()), Protocol(list_size=10)) for path in (data, tmp_path))
     moment = 220 - 192  # interactions of the test part before the change
     assert first.lists_TK[:moment].tolist() == second.lists_TK[:moment].tolist()
     assert first.rank_E[:220].tolist() == second.rank_E[:220].tolist()
