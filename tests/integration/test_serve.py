@@ -80,6 +80,7 @@ def test_a_user_is_shown_as_his_record_says(kafka: Kafka, settings: Settings, se
     kafka.produce(settings.kafka.recommendations, [record(made("ann", number, rank=number + 1)) for number in range(3)])
     kafka.produce(settings.kafka.recommendations, [record(made("ann", 2, rank=3)), record(made("ann", 9, item=None))])
     until(lambda: serve.request("GET", "/users/ann")[0] == 200 and serve.get("/users/ann")["id"] == "events-0-9", "the user is there")
+    until(lambda: serve.request("GET", "/items/taken")[0] == 200 and serve.get("/items/taken")["title"], "the item is there")
     answer = serve.get("/users/ann")
     assert (7200.0, {"twitter": 2, "gplus": 1}) == (answer["window"]["gap_seconds"], answer["window"]["posts"])
     assert {"topic": 3, "weight": 1.4, "words": []} == answer["window"]["topics"]["twitter"][0]
