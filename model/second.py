@@ -9,6 +9,7 @@ Legend: B interactions, M length of x, k factors, H hidden, I items, N interacti
 """
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -193,9 +194,10 @@ class _Latest:
 
     def after(self, given: Given) -> tuple[Tensor, Tensor]:
         """The h and C of the step."""
-        for one, found in self._kept:
-            if one is given or one.equals(given):
-                return found
+        for same in (operator.is_, Given.equals):  # a ranking asks several times for what it has just made
+            for one, found in self._kept:
+                if same(one, given):
+                    return found
         found = self._few().after(given) if are_few(given.x_BM) else self._network.after(given)
         self._kept = [*self._kept[: _REMEMBERED - 1], (given, found)]  # the newest gives way: the oldest are learned first
         return found

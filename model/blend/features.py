@@ -38,6 +38,7 @@ LIFT = 8.0  # log p + 8 is about 0 for a middling item, so that a head's weight 
 _LARGEST = 1e4  # a mean beyond it is no feature any more
 _AT_ONCE = 20_000_000  # numbers of one block of features
 _REMEMBERED = 2 * _AT_ONCE  # numbers of all blocks that are kept
+_BLOCKS = 32  # that are kept: what is only ranked is never learned, and each is looked through
 _NEAR = 4  # events whose features fit into a core's cache
 _FLOORS = {"neighbours": neighbours.FLOORS, "peers": peers.FLOORS}
 _LIFTED = {name: np.array(floors, np.float32) for name, floors in _FLOORS.items()}
@@ -122,6 +123,7 @@ class Statistics:
     def _remember(self, block: Block) -> None:
         """Keep it with those before; where there is no room the newest gives way, since the oldest are learned first."""
         room = _REMEMBERED - block.own_GBI.size
+        del self.remembered[_BLOCKS - 1 :]
         while self.remembered and sum(one.own_GBI.size for one in self.remembered) > room:
             self.remembered.pop()
         self.remembered.append(block)
