@@ -53,6 +53,8 @@ class Compared:
     progress: Callable[[EpochReport], None] = _quiet
     _items: int = field(default=0, init=False)
     _recommender: Recommender | None = field(default=None, init=False)
+    _names: list[str] = field(default_factory=list, init=False)
+    _place_I: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64), init=False)
     _counted_at: int | None = field(default=None, init=False)
     _past: dict[int, list[str]] = field(default_factory=dict, init=False)
     _memories: dict[int, Memory] = field(default_factory=dict, init=False)
@@ -89,8 +91,15 @@ class Compared:
         self._ranked = (tuple(id(one.step) for one in queries), wave, ranked)
         known = ranked.scores_BI
         scores_BI = np.full((len(known), self._items), known.min() - 1 if known.size else 0, np.float32)
-        scores_BI[:, [int(name) for name in self.fitted.items.names()]] = known
+        scores_BI[:, self._places()] = known
         return scores_BI
+
+    def _places(self) -> NDArray[np.int64]:
+        """The rows outside of those inside, which seldom change."""
+        names = self.fitted.items.names()
+        if names != self._names:
+            self._names, self._place_I = names, np.array([int(name) for name in names])
+        return self._place_I
 
     def varied(self, scores_I: NDArray[np.float32], size: int) -> NDArray[np.float32]:
         """Scores with which the end of a list is less alike, in preset `full`."""

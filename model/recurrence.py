@@ -10,6 +10,7 @@ S = P + T, N active (user, step) pairs, step by step. Gates in the network's ord
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, cast
 
 import torch
@@ -59,6 +60,8 @@ def recur(z_TB6H: Tensor, U: Tensor, U_A: Tensor, course: Course, before: Before
 
 
 class _Recurrence(torch.autograd.Function):
+    # Views of all steps with the same users are made at once: one by one they would take as long as what is done with them.
+
     @staticmethod
     def forward(
         ctx: Any, z_TB6H: Tensor, U: Tensor, U_A: Tensor, course: Course, before: Before  # noqa: ANN401 - torch's
@@ -69,26 +72,32 @@ class _Recurrence(torch.autograd.Function):
         rest_TB1, left_TB1 = course.factors(U.dtype)
         U, U_A = U.to(z_TB6H.dtype), U_A.to(z_TB6H.dtype)
         h_nH, C_nH = before.h_BH, before.C_BH
-        for step, n in enumerate(course.active):
-            z_n6H, gate_n6H = z_TB6H[step, :n], gate_TB6H[step, :n]
-            flat_n6H = gate_n6H.view(n, 6 * H)
-            flat_n6H[:, : 4 * H].copy_(_product(h_nH[:n], U)).add_(z_n6H[:, : 4 * H])
-            gate_n6H[:, :_C].sigmoid_()
-            gate_n6H[:, _C].tanh_()
-            after_nH = C_nH[:n] * gate_n6H[:, _F] * left_TB1[step, :n]
-            after_nH.addcmul_(gate_n6H[:, _I] * rest_TB1[step, :n], gate_n6H[:, _C])
-            if course.attention:
-                first = max(0, P + step - course.kept)
-                weights_n1S = course.weights_BTS[:n, step : step + 1, first : P + step]
-                h_A_TBH[step, :n] = torch.bmm(weights_n1S, h_SBH[first : P + step, :n].transpose(0, 1))[:, 0]
-                flat_n6H[:, 4 * H :].copy_(_product(h_A_TBH[step, :n], U_A)).add_(z_n6H[:, 4 * H :])
-                after_nH.addcmul_(gate_n6H[:, _AI].sigmoid_(), gate_n6H[:, _AC].tanh_())
-            C_TBH[step, :n] = C_nH = after_nH
-            h_SBH[P + step, :n] = h_nH = gate_n6H[:, _O] * after_nH.tanh()
+        for steps, n in _stretches(course.active):
+            gate_Tn6H, z_TnK = gate_TB6H[steps, :n], z_TB6H[steps, :n]
+            i, f, o, c, a_i, a_c = (one_TnH.unbind() for one_TnH in gate_Tn6H.unbind(2))
+            sigmoid, own, read = (gate_Tn6H[:, :, gates].flatten(2).unbind() for gates in (slice(_C), slice(_AI), slice(_AI, None)))
+            own_z, read_z = z_TnK[..., : _AI * H].unbind(), z_TnK[..., _AI * H :].unbind()
+            rest, left, C_after, h_after, h_A = (
+                one_TBH[steps, :n].unbind() for one_TBH in (rest_TB1, left_TB1, C_TBH, h_SBH[P:], h_A_TBH)
+            )
+            weights_n1S, seen_nSH = course.weights_BTS[:n, steps, None].unbind(1), h_SBH[:, :n].transpose(0, 1)
+            h_nH, C_nH = h_nH[:n], C_nH[:n]
+            for at, step in enumerate(range(steps.start, steps.stop)):
+                own[at].copy_(_product(h_nH, U)).add_(own_z[at])
+                sigmoid[at].sigmoid_()
+                c[at].tanh_()
+                C_nH = torch.mul(C_nH, f[at], out=C_after[at]).mul_(left[at]).addcmul_(i[at] * rest[at], c[at])
+                if course.attention:
+                    kept = min(P + step, course.kept)
+                    seen = (1, P + step - kept, kept)
+                    h_A[at][:, None].copy_(torch.bmm(weights_n1S[at].narrow(2, *seen[1:]), seen_nSH.narrow(*seen)))
+                    read[at].copy_(_product(h_A[at], U_A)).add_(read_z[at])
+                    C_nH.addcmul_(a_i[at].sigmoid_(), a_c[at].tanh_())
+                h_nH = torch.mul(o[at], C_nH.tanh(), out=h_after[at])
         ctx.save_for_backward(U, U_A, gate_TB6H, h_SBH, C_TBH, h_A_TBH)
         ctx.course, ctx.before = course, before
         ctx.mark_non_differentiable(h_SBH, C_TBH)
-        h_NH = torch.cat([h_SBH[P + step, :n] for step, n in enumerate(course.active)])
+        h_NH = torch.cat([h_SBH[P:][steps, :n].flatten(0, 1) for steps, n in _stretches(course.active)])
         return h_NH, h_SBH, C_TBH[-1]
 
     @staticmethod
@@ -104,29 +113,42 @@ class _Recurrence(torch.autograd.Function):
         slope_A_TBH = slope_NH.new_zeros(T, B, H)
         U_turned, U_A_turned = _turned(U), _turned(U_A)
         end = len(slope_NH)
-        for step in range(T - 1, -1, -1):
-            n = course.active[step]
-            slope_h_nH = slope_h_BH[:n].add_(slope_NH[end - n : end])
-            end -= n
-            last = min(T, step + 1 + course.kept)
-            if course.attention and step + 1 < last:
-                weights_n1T = course.weights_BTS[:n, step + 1 : last, P + step][:, None]
-                slope_h_nH += torch.bmm(weights_n1T, slope_A_TBH[step + 1 : last, :n].transpose(0, 1))[:, 0]
-            slope_C_nH = slope_C_BH[:n].addcmul_(slope_h_nH, of_C_TBH[step, :n])
-            slope_n6H = of_z_TB6H[step, :n]
-            slope_n6H[:, _O] *= slope_h_nH
-            for gates in (slice(_I, _O), slice(_C, _AC + 1)):
-                slope_n6H[:, gates] *= slope_C_nH[:, None]
-            slope_C_nH *= left_TBH[step, :n]
-            flat_n6H = slope_n6H.flatten(1)
-            slope_h_nH.copy_(_product(flat_n6H[:, : 4 * H], U_turned))
-            if course.attention:
-                slope_A_TBH[step, :n] = _product(flat_n6H[:, 4 * H :], U_A_turned)
+        for steps, n in reversed(_stretches(course.active)):
+            start = end - n * (steps.stop - steps.start)
+            given = slope_NH[start:end].reshape(-1, n, H).unbind()
+            end = start
+            of_z_Tn6H = of_z_TB6H[steps, :n]
+            own, read = (of_z_Tn6H[:, :, gates].flatten(2).unbind() for gates in (slice(_AI), slice(_AI, None)))
+            i_f, o, c_a = (of_z_Tn6H[:, :, gates].unbind() for gates in (slice(_O), _O, slice(_C, None)))
+            of_C, left, slope_A = (one_TBH[steps, :n].unbind() for one_TBH in (of_C_TBH, left_TBH, slope_A_TBH))
+            weights_n1T = course.weights_BTS[:n, None, :, P:][..., steps].unbind(3)
+            slope_A_nTH = slope_A_TBH[:, :n].transpose(0, 1)
+            slope_h_nH, slope_C_nH = slope_h_BH[:n], slope_C_BH[:n]
+            slope_h_n1H, slope_C_n1H = slope_h_nH[:, None], slope_C_nH[:, None]
+            for at, step in zip(range(len(given) - 1, -1, -1), range(steps.stop - 1, steps.start - 1, -1), strict=True):
+                slope_h_nH += given[at]
+                after = min(T - step - 1, course.kept)
+                if course.attention and after:
+                    slope_h_n1H += torch.bmm(weights_n1T[at].narrow(2, step + 1, after), slope_A_nTH.narrow(1, step + 1, after))
+                slope_C_nH.addcmul_(slope_h_nH, of_C[at])
+                o[at].mul_(slope_h_nH)
+                i_f[at].mul_(slope_C_n1H)
+                c_a[at].mul_(slope_C_n1H)
+                slope_C_nH *= left[at]
+                slope_h_nH.copy_(_product(own[at], U_turned))
+                if course.attention:
+                    slope_A[at].copy_(_product(read[at], U_A_turned))
         slope_TB6H = of_z_TB6H.flatten(2).to(U.dtype)
         flat_K6H = slope_TB6H.flatten(0, 1)
         slope_U = flat_K6H[:, : 4 * H].T @ h_before_TBH.flatten(0, 1)
         slope_U_A = flat_K6H[:, 4 * H :].T @ h_A_TBH.flatten(0, 1)
         return slope_TB6H, slope_U.to(slope_NH.dtype), slope_U_A.to(slope_NH.dtype), None, None
+
+
+def _stretches(active: Sequence[int]) -> list[tuple[slice, int]]:
+    """Consecutive steps of the same users, and how many these are."""
+    cuts = [step for step in range(1, len(active)) if active[step] != active[step - 1]]
+    return [(slice(start, stop), active[start]) for start, stop in pairwise((0, *cuts, len(active)))]
 
 
 def _slopes(gate_TB6H: Tensor, C_TBH: Tensor, C_before_TBH: Tensor, course: Course) -> tuple[Tensor, Tensor, Tensor]:
@@ -137,11 +159,15 @@ def _slopes(gate_TB6H: Tensor, C_TBH: Tensor, C_before_TBH: Tensor, course: Cour
     i, f, o, c, a_i, a_c = gate_TB6H.unbind(2)
     rest_TB1, left_TB1 = course.factors(C_TBH.dtype)
     tanh_C = C_TBH.tanh()
-    of_z = torch.stack([
-        c * rest_TB1 * i * (1 - i), C_before_TBH * left_TB1 * f * (1 - f), tanh_C * o * (1 - o), i * rest_TB1 * (1 - c * c),
-        a_c * a_i * (1 - a_i), a_i * (1 - a_c * a_c),
-    ], dim=2)  # fmt: skip
-    return of_z, o * (1 - tanh_C * tanh_C), f * left_TB1
+    of_z_TB6H = torch.empty_like(gate_TB6H)
+    of_z = of_z_TB6H.unbind(2)
+    torch.mul(c * rest_TB1 * i, 1 - i, out=of_z[_I])
+    torch.mul(C_before_TBH * left_TB1 * f, 1 - f, out=of_z[_F])
+    torch.mul(tanh_C * o, 1 - o, out=of_z[_O])
+    torch.mul(i * rest_TB1, 1 - c * c, out=of_z[_C])
+    torch.mul(a_c * a_i, 1 - a_i, out=of_z[_AI])
+    torch.mul(a_i, 1 - a_c * a_c, out=of_z[_AC])
+    return of_z_TB6H, o * (1 - tanh_C * tanh_C), f * left_TB1
 
 
 def _product(x_nK: Tensor, W_MK: Tensor) -> Tensor:
