@@ -93,7 +93,7 @@ def fit(
         epoch_started = time.perf_counter()
         loss = trainer.epoch(training)
         speed = sum(one.targets for one in training) / (time.perf_counter() - epoch_started)
-        checked = validate(network, held_out, unknown)
+        checked = validate(network, held_out, unknown, PRECISIONS[precision])
         left = (time.perf_counter() - started) / (epoch - done) * (epochs - epoch)
         validation_loss, validation_hr = checked or (None, None)
         progress(EpochReport(epoch, loss, validation_loss, validation_hr, speed, left))
@@ -133,15 +133,20 @@ def _continued(training: Steps, validation: Steps, users: Mapping[str, int], ite
 
 
 @torch.no_grad()
-def validate(network: Network, batches: Sequence[Sequences], unknown: int) -> tuple[float, float] | None:
-    """Mean loss and HR@10 of the steps with a target, `unknown` more counted as missed; None without any."""
+def validate(
+    network: Network, batches: Sequence[Sequences], unknown: int, precision: torch.dtype | None = None
+) -> tuple[float, float] | None:
+    """Mean loss and HR@10 of the steps with a target, `unknown` more counted as missed; None without any.
+
+    `precision` of the products of the recurrence, as in training; None = that of the weights.
+    """
     loss, hits, events = 0.0, 0, 0
     e_Uk = torch.cat([network.E_user, network.E_user.mean(dim=0, keepdim=True)])
     for batch in batches:
         e_Bk = e_Uk[batch.user_B]
         state = start(e_Bk, network.config.hidden)
         for window in batch.windows:
-            h_NH, state = unroll(network, window, e_Bk, state, lambda values: values)
+            h_NH, state = unroll(network, window, e_Bk, state, lambda values: values, precision)
             h_NH = h_NH[window.target_N]
             for first in range(0, len(h_NH), CHUNK):
                 item_N = window.item_N[first : first + CHUNK]

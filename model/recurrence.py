@@ -8,71 +8,43 @@ Legend: T steps, B users, n users active at a step (the first ones), H hidden, P
 S = P + T, N active (user, step) pairs, step by step. Gates in the network's order: i, f, o, c, Ai, Ac.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from model.course import Before, Course, stretches
+from model.rounded_recurrence import RoundedRecurrence
+
 _I, _F, _O, _C, _AI, _AC = range(6)
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """What of a window depends on data alone."""
-
-    g_BT: Tensor
-    "float64"
-    weights_BTS: Tensor
-    "attention"
-    active: Sequence[int]
-    kept: int
-    "past steps that attention sees"
-    time_gates: bool
-    attention: bool
-
-    def factors(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """What the input and the forget gate are multiplied by, (T, B, 1) each."""
-        g_TB1 = self.g_BT.T[..., None]
-        if not self.time_gates:
-            g_TB1 = torch.ones_like(g_TB1)
-            return g_TB1.to(dtype), g_TB1.to(dtype)
-        # 1 - g is taken before rounding: for a short gap it is the small one.
-        return (1 - g_TB1).to(dtype), g_TB1.to(dtype)
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """State before a window: h of the P steps that attention sees (P, B, H), the last h and C (B, H). No gradient goes there."""
-
-    past_PBH: Tensor
-    h_BH: Tensor
-    C_BH: Tensor
 
 
 def recur(z_TB6H: Tensor, U: Tensor, U_A: Tensor, course: Course, before: Before) -> tuple[Tensor, Before]:
     """Give h of the active steps (N, H) after the projected input z, and the state after the window."""
-    h_NH, h_SBH, C_BH = cast("tuple[Tensor, Tensor, Tensor]", _Recurrence.apply(z_TB6H, U, U_A, course, before))
+    compiled = (z_TB6H.dtype, U.dtype, U.device.type) == (torch.bfloat16, torch.float32, "cpu")
+    recurrence = RoundedRecurrence if compiled else Recurrence
+    h_NH, h_SBH, C_BH = cast("tuple[Tensor, Tensor, Tensor]", recurrence.apply(z_TB6H, U, U_A, course, before))
     h_SBH, C_BH = h_SBH.detach(), C_BH.detach()
     return h_NH, Before(h_SBH[-course.kept :], h_SBH[-1], C_BH)
 
 
-class _Recurrence(torch.autograd.Function):
+class Recurrence(torch.autograd.Function):
+    """The recurrence as torch differentiates it, in torch's operations."""
+
     # Views of all steps with the same users are made at once: one by one they would take as long as what is done with them.
 
     @staticmethod
     def forward(
         ctx: Any, z_TB6H: Tensor, U: Tensor, U_A: Tensor, course: Course, before: Before  # noqa: ANN401 - torch's
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """The h of the active steps (N, H), all h that attention may see (S, B, H), and the last C (B, H)."""
         T, B, P, H = *z_TB6H.shape[:2], len(before.past_PBH), U.shape[1]
         h_SBH = torch.cat([before.past_PBH, U.new_zeros(T, B, H)])
         gate_TB6H, C_TBH, h_A_TBH = U.new_zeros(T, B, 6, H), U.new_zeros(T, B, H), z_TB6H.new_zeros(T, B, H)
         rest_TB1, left_TB1 = course.factors(U.dtype)
         U, U_A = U.to(z_TB6H.dtype), U_A.to(z_TB6H.dtype)
         h_nH, C_nH = before.h_BH, before.C_BH
-        for steps, n in _stretches(course.active):
+        for steps, n in stretches(course.active):
             gate_Tn6H, z_TnK = gate_TB6H[steps, :n], z_TB6H[steps, :n]
             i, f, o, c, a_i, a_c = (one_TnH.unbind() for one_TnH in gate_Tn6H.unbind(2))
             sigmoid, own, read = (gate_Tn6H[:, :, gates].flatten(2).unbind() for gates in (slice(_C), slice(_AI), slice(_AI, None)))
@@ -97,11 +69,12 @@ class _Recurrence(torch.autograd.Function):
         ctx.save_for_backward(U, U_A, gate_TB6H, h_SBH, C_TBH, h_A_TBH)
         ctx.course, ctx.before = course, before
         ctx.mark_non_differentiable(h_SBH, C_TBH)
-        h_NH = torch.cat([h_SBH[P:][steps, :n].flatten(0, 1) for steps, n in _stretches(course.active)])
+        h_NH = torch.cat([h_SBH[P:][steps, :n].flatten(0, 1) for steps, n in stretches(course.active)])
         return h_NH, h_SBH, C_TBH[-1]
 
     @staticmethod
     def backward(ctx: Any, slope_NH: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's
+        """Gradients of z, U and U_A."""
         U, U_A, gate_TB6H, h_SBH, C_TBH, h_A_TBH = ctx.saved_tensors
         course, before = ctx.course, ctx.before
         T, B, _, H = gate_TB6H.shape
@@ -113,7 +86,7 @@ class _Recurrence(torch.autograd.Function):
         slope_A_TBH = slope_NH.new_zeros(T, B, H)
         U_turned, U_A_turned = _turned(U), _turned(U_A)
         end = len(slope_NH)
-        for steps, n in reversed(_stretches(course.active)):
+        for steps, n in reversed(stretches(course.active)):
             start = end - n * (steps.stop - steps.start)
             given = slope_NH[start:end].reshape(-1, n, H).unbind()
             end = start
@@ -143,12 +116,6 @@ class _Recurrence(torch.autograd.Function):
         slope_U = flat_K6H[:, : 4 * H].T @ h_before_TBH.flatten(0, 1)
         slope_U_A = flat_K6H[:, 4 * H :].T @ h_A_TBH.flatten(0, 1)
         return slope_TB6H, slope_U.to(slope_NH.dtype), slope_U_A.to(slope_NH.dtype), None, None
-
-
-def _stretches(active: Sequence[int]) -> list[tuple[slice, int]]:
-    """Consecutive steps of the same users, and how many these are."""
-    cuts = [step for step in range(1, len(active)) if active[step] != active[step - 1]]
-    return [(slice(start, stop), active[start]) for start, stop in pairwise((0, *cuts, len(active)))]
 
 
 def _slopes(gate_TB6H: Tensor, C_TBH: Tensor, C_before_TBH: Tensor, course: Course) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from model.course import Before, Course
 from model.network import Network
-from model.recurrence import Before, Course, recur
+from model.recurrence import recur
 from model.sequences import Window
 
 Drop = Callable[[Tensor], Tensor]

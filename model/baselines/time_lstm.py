@@ -52,23 +52,30 @@ class TimeCell(nn.Module):
 
     def forward(self, z_BG: Tensor, dt_B1: Tensor, h_BH: Tensor, C_BH: Tensor) -> tuple[Tensor, Tensor]:
         """H' and C' from z = x W + b, (B, 6H)."""
-        zi, zf, zc, zo, z1, z2 = z_BG.chunk(6, dim=1)
+        return self.step(self.timed(z_BG, dt_B1), h_BH, C_BH)
+
+    def timed(self, z_BG: Tensor, dt_B1: Tensor) -> Tensor:
+        """z with what time does to it: T1, T2 and dt W_to. No state is in it, so a sequence (B, T, 6H) does it at once."""
+        zi_f_c, zo, z1, z2 = z_BG.split([3 * self.hidden, *(self.hidden,) * 3], dim=-1)
+        T1 = torch.sigmoid(z1 + self.inner(dt_B1 * self.W_t1))
+        T2 = torch.sigmoid(z2 + self.inner(dt_B1 * self.W_t2)) if self.variant > 1 else z2
+        return torch.cat([zi_f_c, zo + dt_B1 * self.W_to, T1, T2], dim=-1)
+
+    def step(self, timed_BG: Tensor, h_BH: Tensor, C_BH: Tensor) -> tuple[Tensor, Tensor]:
+        """The rest of `forward`."""
+        zi, zf, zc, zo, T1_BH, T2_BH = timed_BG.chunk(6, dim=1)
         ui, uf, uc, uo = (h_BH @ self.U).chunk(4, dim=1)
         i_BH = torch.sigmoid(zi + ui + self.w_ci * C_BH)
-        c_BH = torch.tanh(zc + uc)
-        T1_BH = torch.sigmoid(z1 + self.inner(dt_B1 * self.W_t1))
+        i_c_BH = i_BH * torch.tanh(zc + uc)
         if self.variant == 3:
-            T2_BH = torch.sigmoid(z2 + self.inner(dt_B1 * self.W_t2))
-            A_BH = (1 - i_BH * T1_BH) * C_BH + i_BH * T1_BH * c_BH
-            after_BH = (1 - i_BH) * C_BH + i_BH * T2_BH * c_BH
+            A_BH = (1 - i_BH * T1_BH) * C_BH + T1_BH * i_c_BH
+            after_BH = (1 - i_BH) * C_BH + T2_BH * i_c_BH
         else:
-            f_BH = torch.sigmoid(zf + uf + self.w_cf * C_BH)
-            A_BH = after_BH = f_BH * C_BH + i_BH * T1_BH * c_BH
+            f_C_BH = torch.sigmoid(zf + uf + self.w_cf * C_BH) * C_BH
+            A_BH = after_BH = f_C_BH + T1_BH * i_c_BH
             if self.variant == 2:
-                T2_BH = torch.sigmoid(z2 + self.inner(dt_B1 * self.W_t2))
-                after_BH = f_BH * C_BH + i_BH * T2_BH * c_BH
-        o_BH = torch.sigmoid(zo + dt_B1 * self.W_to + uo + self.w_co * A_BH)
-        return o_BH * torch.tanh(A_BH), after_BH
+                after_BH = f_C_BH + T2_BH * i_c_BH
+        return torch.sigmoid(zo + uo + self.w_co * A_BH) * torch.tanh(A_BH), after_BH
 
 
 class _Unrolled(Net):
@@ -86,8 +93,8 @@ class _Unrolled(Net):
         z_BTG = self.drop(self.embed(inputs.previous_BT)) @ self.cell.W + self.cell.b
         h_BH, C_BH = state_BS.chunk(2, dim=1)
         outputs = []
-        for z_BG, dt_B1 in zip(z_BTG.unbind(1), inputs.gap_BT1.unbind(1), strict=True):
-            h_BH, C_BH = self.cell(z_BG, dt_B1, h_BH, C_BH)
+        for timed_BG in self.cell.timed(z_BTG, inputs.gap_BT1).unbind(1):
+            h_BH, C_BH = self.cell.step(timed_BG, h_BH, C_BH)
             outputs.append(h_BH)
         return torch.stack(outputs, dim=1), torch.cat([h_BH, C_BH], dim=1)
 
