@@ -5,6 +5,7 @@ Legend: B users of a batch, k factors, H hidden, N steps with a target, I items.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from model.output import loss_and_slope
 from model.recommender import Recommender
 from model.sequences import History, Sequences, number, pack
 from model.step import Step
+from model.threads import alone
 from model.trainer import CHUNK, PRECISIONS, Best, Trainer, precision_of
 from model.unfinished import load, made_from, save
 from model.unroll import start, unroll
@@ -93,7 +95,8 @@ def fit(
         epoch_started = time.perf_counter()
         loss = trainer.epoch(training)
         speed = sum(one.targets for one in training) / (time.perf_counter() - epoch_started)
-        checked = validate(network, held_out, unknown, PRECISIONS[precision])
+        with alone() if PRECISIONS[precision] else nullcontext():  # as in training: the steps are small
+            checked = validate(network, held_out, unknown, PRECISIONS[precision])
         left = (time.perf_counter() - started) / (epoch - done) * (epochs - epoch)
         validation_loss, validation_hr = checked or (None, None)
         progress(EpochReport(epoch, loss, validation_loss, validation_hr, speed, left))
