@@ -56,7 +56,7 @@ class TimeCell(nn.Module):
 
     def timed(self, z_BG: Tensor, dt_B1: Tensor) -> Tensor:
         """The z with what time does to it: T1, T2 and dt W_to. No state is in it, so a sequence (B, T, 6H) does it at once."""
-        zi_f_c, zo, z1, z2 = z_BG.split([3 * self.hidden, *(self.hidden,) * 3], dim=-1)
+        zi_f_c, zo, z1, z2 = torch.split(z_BG, [3 * self.hidden, *(self.hidden,) * 3], dim=-1)
         T1 = torch.sigmoid(z1 + self.inner(dt_B1 * self.W_t1))
         T2 = torch.sigmoid(z2 + self.inner(dt_B1 * self.W_t2)) if self.variant > 1 else z2
         return torch.cat([zi_f_c, zo + dt_B1 * self.W_to, T1, T2], dim=-1)
