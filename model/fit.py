@@ -3,6 +3,7 @@
 Legend: B users of a batch, k factors, H hidden, N steps with a target, I items.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -64,7 +65,8 @@ def fit(
     """Train on users' steps with the items taken; `validation` continues the same users' steps.
 
     Keeps the epoch with the best validation HR@10 (equals: the lower loss), or the last one without validation, and stops after
-    `patience` epochs without a better one. The same arguments give the same weights on one machine. ModelError without steps.
+    `patience` epochs without a better one. The same arguments give the same weights on one machine. ModelError without steps, and when
+    a loss is no number any more.
     `resume`: a file that keeps the fit after every epoch; where it is there, the fit goes on from it, to the result of an undisturbed
     one, and it is removed at the end. CheckpointError where it is of another fit.
     `precision` of the products with the weights, which are most of the work: float32, bfloat16, or auto (`precision_of`); in bfloat16
@@ -99,6 +101,10 @@ def fit(
             checked = validate(network, held_out, unknown, PRECISIONS[precision])
         left = (time.perf_counter() - started) / (epoch - done) * (epochs - epoch)
         validation_loss, validation_hr = checked or (None, None)
+        if not math.isfinite(loss + (validation_loss or 0.0)):
+            raise ModelError(
+                f"the loss of epoch {epoch} is {loss}, of validation {validation_loss}; give a lower rate than {learning_rate}"
+            )
         progress(EpochReport(epoch, loss, validation_loss, validation_hr, speed, left))
         score = (0.0, float(epoch)) if checked is None else (checked[1], -checked[0])
         if score > best.score:
@@ -154,7 +160,7 @@ def validate(
             for first in range(0, len(h_NH), CHUNK):
                 item_N = window.item_N[first : first + CHUNK]
                 logits_NI = network.logits(h_NH[first : first + CHUNK])
-                rank_N = (logits_NI >= logits_NI.gather(1, item_N[:, None])).sum(dim=1)
+                rank_N = (~(logits_NI < logits_NI.gather(1, item_N[:, None]))).sum(dim=1)  # what is no number stands before all
                 hits += int((rank_N <= _CUT).sum())
                 loss += float(loss_and_slope(logits_NI, item_N, network.config)[0].sum())
                 events += len(item_N)

@@ -61,8 +61,8 @@ class Recurrence(torch.autograd.Function):
                 C_nH = torch.mul(C_nH, f[at], out=C_after[at]).mul_(left[at]).addcmul_(i[at] * rest[at], c[at])
                 if course.attention:
                     kept = min(P + step, course.kept)
-                    seen = (1, P + step - kept, kept)
-                    h_A[at][:, None].copy_(torch.bmm(weights_n1S[at].narrow(2, *seen[1:]), seen_nSH.narrow(*seen)))
+                    first = P + step - kept
+                    h_A[at][:, None].copy_(torch.bmm(weights_n1S[at].narrow(2, first, kept), seen_nSH.narrow(1, first, kept)))
                     read[at].copy_(_product(h_A[at], U_A)).add_(read_z[at])
                     C_nH.addcmul_(a_i[at].sigmoid_(), a_c[at].tanh_())
                 h_nH = torch.mul(o[at], C_nH.tanh(), out=h_after[at])

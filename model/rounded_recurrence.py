@@ -1,6 +1,6 @@
 """The recurrence of a fit on the processor: products in bfloat16, all else compiled (model/recurrence_kernels.py).
 
-What model/recurrence.py does in a dozen operations of torch a step is one call here.
+What model/recurrence.py does in some fifteen operations of torch a step is a call or two here.
 
 Legend: T steps, B users, n active at a step (the first ones), H hidden, P steps before the window that attention sees, S = P + T.
 K = 6 H, O = 4 H: what is made of h; R = 2 H: what is made of h_A. Z = T + 1: the state before each step, and after the last.

@@ -153,7 +153,7 @@ def test_threads_change_nothing_in_bfloat16() -> None:
         for threads in (1, 3):
             torch.set_num_threads(threads)
             config = replace(_FIT, hidden=128, clip_norm=0.01)
-            hashes.append(fit(_data()[0], {}, config, epochs=2, batch=8, precision="bfloat16", catalogue=catalogue).state_hash())
+            hashes.append(fit(*_data(), config, epochs=2, batch=8, precision="bfloat16", catalogue=catalogue).state_hash())
             assert threads == torch.get_num_threads()
     finally:
         torch.set_num_threads(before)
@@ -201,6 +201,14 @@ def test_a_fitted_model_learns_on() -> None:
     assert "untrained" != one.version
     one.learn(Stream(one).lesson(("u1", "somebody")))
     assert count + 1 == float(one.moments.count)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_fit_that_runs_away_is_an_error(precision: str) -> None:
+    """Numbers that are none are no hits: the ModelError names the epoch, the loss and the rate."""
+    config = replace(_FIT, preset="full", logits="identity", dtype="float32")
+    with pytest.raises(ModelError, match=r"epoch 1 is .*nan; give a lower rate than 1e\+30"):
+        fit(*_data(), config, epochs=2, batch=8, learning_rate=1e30, precision=precision)
 
 
 def test_nothing_to_train_on_is_refused() -> None:
