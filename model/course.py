@@ -1,6 +1,7 @@
 """What the recurrence over a window needs beside its input, and which users have which steps.
 
-Legend: T steps, B users, n active at a step (the first ones), H hidden, P steps before the window that attention sees, S = P + T.
+Legend: T steps, B users, n active at a step (the first ones), H hidden, P steps before the window that attention sees, S = P + T,
+N active (user, step) pairs.
 """
 
 from collections.abc import Sequence
@@ -34,6 +35,16 @@ class Course:
         # 1 - g is taken before rounding: for a short gap it is the small one.
         return (1 - g_TB1).to(dtype), g_TB1.to(dtype)
 
+    def stretches(self) -> list[tuple[slice, int]]:
+        """Consecutive steps of the same users, and how many these are."""
+        active = self.active
+        cuts = [step for step in range(1, len(active)) if active[step] != active[step - 1]]
+        return [(slice(start, stop), active[start]) for start, stop in pairwise((0, *cuts, len(active)))]
+
+    def only_active(self, h_TBH: Tensor) -> Tensor:
+        """The values of active users, step by step, (N, H)."""
+        return torch.cat([h_TBH[steps, :n].flatten(0, 1) for steps, n in self.stretches()])
+
 
 @dataclass(frozen=True, slots=True)
 class Before:
@@ -42,9 +53,3 @@ class Before:
     past_PBH: Tensor
     h_BH: Tensor
     C_BH: Tensor
-
-
-def stretches(active: Sequence[int]) -> list[tuple[slice, int]]:
-    """Consecutive steps of the same users, and how many these are."""
-    cuts = [step for step in range(1, len(active)) if active[step] != active[step - 1]]
-    return [(slice(start, stop), active[start]) for start, stop in pairwise((0, *cuts, len(active)))]

@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from model.course import Before, Course, stretches
+from model.course import Before, Course
 from model.rounded_recurrence import RoundedRecurrence
 
 _I, _F, _O, _C, _AI, _AC = range(6)
@@ -44,7 +44,7 @@ class Recurrence(torch.autograd.Function):
         rest_TB1, left_TB1 = course.factors(U.dtype)
         U, U_A = U.to(z_TB6H.dtype), U_A.to(z_TB6H.dtype)
         h_nH, C_nH = before.h_BH, before.C_BH
-        for steps, n in stretches(course.active):
+        for steps, n in course.stretches():
             gate_Tn6H, z_TnK = gate_TB6H[steps, :n], z_TB6H[steps, :n]
             i, f, o, c, a_i, a_c = (one_TnH.unbind() for one_TnH in gate_Tn6H.unbind(2))
             sigmoid, own, read = (gate_Tn6H[:, :, gates].flatten(2).unbind() for gates in (slice(_C), slice(_AI), slice(_AI, None)))
@@ -69,8 +69,7 @@ class Recurrence(torch.autograd.Function):
         ctx.save_for_backward(U, U_A, gate_TB6H, h_SBH, C_TBH, h_A_TBH)
         ctx.course, ctx.before = course, before
         ctx.mark_non_differentiable(h_SBH, C_TBH)
-        h_NH = torch.cat([h_SBH[P:][steps, :n].flatten(0, 1) for steps, n in stretches(course.active)])
-        return h_NH, h_SBH, C_TBH[-1]
+        return course.only_active(h_SBH[P:]), h_SBH, C_TBH[-1]
 
     @staticmethod
     def backward(ctx: Any, slope_NH: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's
@@ -86,7 +85,7 @@ class Recurrence(torch.autograd.Function):
         slope_A_TBH = slope_NH.new_zeros(T, B, H)
         U_turned, U_A_turned = _turned(U), _turned(U_A)
         end = len(slope_NH)
-        for steps, n in reversed(stretches(course.active)):
+        for steps, n in reversed(course.stretches()):
             start = end - n * (steps.stop - steps.start)
             given = slope_NH[start:end].reshape(-1, n, H).unbind()
             end = start

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.course import Before, Course, stretches
+from model.course import Before, Course
 from model.recurrence_kernels import Codes, put_read, put_slopes, put_step
 
 
@@ -34,7 +34,7 @@ class RoundedRecurrence(torch.autograd.Function):
         U, U_A = U.to(z_TBK.dtype), U_A.to(z_TBK.dtype)
         z, h_codes, h_A_codes = (_codes(one) for one in (z_TBK, h_ZBH, h_A_TBH))
         rest, left, gate, C, h, weights = (_array(one) for one in (*factors_TB, gate_TBK, C_ZBH, h_SBH, course.weights_BTS))
-        for steps, n in stretches(course.active):
+        for steps, n in course.stretches():
             of_h_On, of_h_A_Rn = z_TBK.new_empty(4 * H, n), z_TBK.new_empty(2 * H if course.attention else 0, n)
             of_h, of_h_A = _codes(of_h_On), _codes(of_h_A_Rn)
             h_Hn, h_A_Hn = (one_TBH[steps, :n].transpose(1, 2).unbind() for one_TBH in (h_ZBH, h_A_TBH))
@@ -47,7 +47,7 @@ class RoundedRecurrence(torch.autograd.Function):
         ctx.save_for_backward(U, U_A, gate_TBK, C_ZBH, h_ZBH, h_A_TBH, *factors_TB)
         ctx.course = course
         ctx.mark_non_differentiable(h_SBH, C_ZBH)
-        return torch.cat([h_SBH[P:][steps, :n].flatten(0, 1) for steps, n in stretches(course.active)]), h_SBH, C_ZBH[-1]
+        return course.only_active(h_SBH[P:]), h_SBH, C_ZBH[-1]
 
     @staticmethod
     def backward(ctx: Any, slope_NH: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's
@@ -62,7 +62,7 @@ class RoundedRecurrence(torch.autograd.Function):
         own, read, kept = _codes(own_TBO), _codes(read_TBR), course.kept if course.attention else 0
         U_HO, U_A_HR, end = U.T.contiguous(), U_A.T.contiguous(), len(slope_NH)
         of_own = of_read = _codes(U.new_empty(H, 0))
-        for steps, n in reversed(stretches(course.active)):
+        for steps, n in reversed(course.stretches()):
             of_own_Hn, of_read_Hn = U.new_empty(H, n), U.new_empty(H, n if course.attention else 0)
             own_On, read_Rn = (one[steps, :n].transpose(1, 2).unbind() for one in (own_TBO, read_TBR))
             for at in range(len(own_On) - 1, -1, -1):
