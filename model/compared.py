@@ -55,6 +55,9 @@ class Compared:
     _recommender: Recommender | None = field(default=None, init=False)
     _names: list[str] = field(default_factory=list, init=False)
     _place_I: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64), init=False)
+    "of each row inside"
+    _row_I: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64), init=False)
+    "of each one outside; -1 = none"
     _counted_at: int | None = field(default=None, init=False)
     _past: dict[int, list[str]] = field(default_factory=dict, init=False)
     _memories: dict[int, Memory] = field(default_factory=dict, init=False)
@@ -99,6 +102,8 @@ class Compared:
         names = self.fitted.items.names()
         if names != self._names:
             self._names, self._place_I = names, np.array([int(name) for name in names])
+            self._row_I = np.full(self._items, -1)
+            self._row_I[self._place_I] = np.arange(len(names))
         return self._place_I
 
     def varied(self, scores_I: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -108,9 +113,8 @@ class Compared:
             return scores_I
 
         def leaving(best: Sequence[int]) -> list[int]:
-            rows = [self.fitted.items.get(str(row)) for row in best]
-            known = [row for row in rows if row is not None]  # of a list with what has no row nothing leaves
-            return blend.leaving(known, size) if len(known) == len(rows) else []
+            rows = self._row_I[best]
+            return blend.leaving(rows.tolist(), size) if (rows >= 0).all() else []  # of a list with what has no row nothing leaves
 
         return varied(scores_I, (), size, leaving)
 

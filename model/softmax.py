@@ -46,8 +46,8 @@ class _Tables:
 
 
 def pays() -> bool:
-    """Whether this processor has a matrix unit for bfloat16."""
-    return bool(torch.cpu._is_amx_tile_supported())  # noqa: SLF001 - torch names it no other way
+    """Whether this processor has a matrix unit for bfloat16, or at least instructions that multiply two of them at once."""
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001 - torch names them no other way
 
 
 class Softmax:

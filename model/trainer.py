@@ -24,7 +24,7 @@ PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}  # None = that of the
 
 
 def precision_of(name: str, config: ModelConfig, device: str) -> str:
-    """One of PRECISIONS, `auto` resolved: bfloat16 where it was seen to save time at no loss, on processors with a matrix unit for it.
+    """One of PRECISIONS, `auto` resolved: bfloat16 where it was seen to save time at no loss, on processors with instructions for it.
 
     ModelError for another name.
     """

@@ -31,7 +31,7 @@ from topics_svc import TopicConfig, TopicError
 @click.option("--seed", default=0, show_default=True)
 @click.option(
     "--precision", default="auto", show_default=True, type=click.Choice(["auto", "float32", "bfloat16"]),
-    help="Of the products with the weights; auto: bfloat16 where the processor has a matrix unit for it.",
+    help="Of the products with the weights; auto: bfloat16 where the processor has instructions of its own for it.",
 )
 @click.option("--resume", is_flag=True, help="Go on where a stopped training was; keeps OUT.fit meanwhile.")
 @click.option("--device", default="cpu", callback=a_device, show_default=True, help="cpu or cuda, for the offline fit.")

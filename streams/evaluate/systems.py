@@ -19,6 +19,8 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "noho": {"second_order": False}, "noat": {"attention": False}, "notif": {"time_gates": False},
 }  # fmt: skip
 PARTS: Mapping[str, Mapping[str, Any]] = {f"full-without-{part}": {**PROPOSED["full"], "without": (part,)} for part in NAMES}
+QUICK = frozenset({"timepop", "pop-1d", "pop-7d", "pop-30d", "pop-all", "item-knn", "logistic", "dmf", "tdcn-r"})
+"those that take seconds, or a minute or two, where a net takes several"
 _OWN = {**PROPOSED, **ABLATIONS, **PARTS}
 
 

@@ -106,17 +106,19 @@ def test_slopes_are_rounded_as_torch_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("has_unit", "changes", "device", "expected"),
+    ("has", "changes", "device", "expected"),
     [
-        (True, {}, "cpu", "bfloat16"), (False, {}, "cpu", "float32"), (True, {}, "cuda", "float32"),
-        (True, {"dtype": "float64"}, "cpu", "float32"), (True, {"loss": "bce"}, "cpu", "float32"),
+        ("amx_tile", {}, "cpu", "bfloat16"), ("avx512_bf16", {}, "cpu", "bfloat16"), ("", {}, "cpu", "float32"),
+        ("amx_tile", {}, "cuda", "float32"), ("amx_tile", {"dtype": "float64"}, "cpu", "float32"),
+        ("amx_tile", {"loss": "bce"}, "cpu", "float32"),
     ],
 )  # fmt: skip
 def test_auto_follows_the_processor(
-    has_unit: bool, changes: dict[str, str], device: str, expected: str, monkeypatch: pytest.MonkeyPatch  # noqa: FBT001 - a case
+    has: str, changes: dict[str, str], device: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is bfloat16 where the processor has a matrix unit for it and the fast path applies; a named precision is kept."""
-    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: has_unit)
+    """It is bfloat16 where the processor has instructions for it and the fast path applies; a named precision is kept."""
+    for one in ("amx_tile", "avx512_bf16"):
+        monkeypatch.setattr(f"torch.cpu._is_{one}_supported", lambda one=one: one == has)
     config = replace(_CONFIG, **changes)  # type: ignore[arg-type] # fields of strings
     assert expected == precision_of("auto", config, device)
     assert "float32" == precision_of("float32", config, device)
