@@ -107,7 +107,7 @@ class Compared:
         return self._place_I
 
     def varied(self, scores_I: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-        """Scores with which the end of a list is less alike, in preset `full`."""
+        """Scores, of the last ranking, with which the end of a list is less alike, in preset `full`."""
         blend = self.fitted.blend
         if blend is None:
             return scores_I

@@ -23,7 +23,7 @@ from streams.evaluate.runs import Job, Run
 from streams.folder import Folder
 from streams.settings import Settings
 
-_WRITING_SHARE = 0.05  # of the time, at most, for results of what is there so far
+_WRITING_SHARE = 0.02  # of the time, at most, for results of what is there so far
 
 
 @dataclass(slots=True)

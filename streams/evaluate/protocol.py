@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from model import ModelError
 from model.contract import Event, Ranker, Varied
+from model.ranking import best_rows
 from streams.evaluate.cases import TRAIN_PART, Cases
 
 Floats = NDArray[np.float32]
@@ -183,6 +184,5 @@ class _Run:
 
 def _best(scores_I: Floats, count: int) -> NDArray[np.int32]:
     """Rows of the best finite scores, best first, equals by row; -1 where there are no more."""
-    best = np.argpartition(-scores_I, count - 1)[:count] if count < len(scores_I) else np.arange(len(scores_I))
-    best = best[np.lexsort((best, -scores_I[best]))]
+    best = best_rows(scores_I, count)
     return np.where(np.isfinite(scores_I[best]), best, -1).astype(np.int32)

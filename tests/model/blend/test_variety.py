@@ -97,7 +97,7 @@ def test_a_comparison_varies_as_the_recommender_does(preset: str) -> None:
     for event in events:
         one.advance([event])
         one.learn([event], updates=False)
-    one.fitted.settle()
+    one.rank(events[-1:])
     for _ in range(20):
         scores_I = draw.normal(size=30).astype(np.float32)
         names = one.fitted.items.names()
