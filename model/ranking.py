@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model.compiled import compiled
+from model.compiled import compiled, inlined
 
 _SHORT = 256  # places that one pass over the scores keeps in order as fast as it goes; numpy is faster for more
 _STRIDE = 64  # of that pass: rows are in order of first use, and late ones are often the best, each of which would come in
@@ -41,6 +41,12 @@ def best_rows(scores_I: Scores, k: int) -> NDArray[np.int64]:
     return rows[np.argsort(lost_I[rows], kind="stable")[:k]]
 
 
+@inlined
+def _before(score: float, row: int, other: float, other_row: int) -> bool:
+    """Whether it is the better one; what is no number is worse than all."""
+    return score > other or (score == other and row < other_row) or (other != other and score == score)  # NaN equals nothing
+
+
 @compiled
 def _put_best(scores_I: Scores, best_k: NDArray[np.int64], kept_k: Scores) -> None:
     """Write the rows of the best scores, best first, and these."""
@@ -48,10 +54,10 @@ def _put_best(scores_I: Scores, best_k: NDArray[np.int64], kept_k: Scores) -> No
     for first in range(_STRIDE):
         for row in range(first, len(scores_I), _STRIDE):
             score = scores_I[row]
-            if filled == k and (score < kept_k[k - 1] or (score == kept_k[k - 1] and row > best_k[k - 1])):
+            if filled == k and not _before(score, row, kept_k[k - 1], best_k[k - 1]):
                 continue
             place = min(filled, k - 1)
-            while place > 0 and (kept_k[place - 1] < score or (kept_k[place - 1] == score and best_k[place - 1] > row)):
+            while place > 0 and _before(score, row, kept_k[place - 1], best_k[place - 1]):
                 kept_k[place], best_k[place] = kept_k[place - 1], best_k[place - 1]
                 place -= 1
             kept_k[place], best_k[place] = score, row

@@ -54,7 +54,7 @@ class Comparison:
             if found is not None and found.tells_of(job):
                 self.done[job.name, job.seed] = found
         left = [one for one in jobs if (one.name, one.seed) not in self.done]
-        left.sort(key=lambda one: one.system in systems.QUICK)  # last, so that no process waits long for the others
+        left.sort(key=lambda one: not systems.fits_a_net(one.system))  # these first, so that no process waits long for the others
         write_after = 0.0
 
         def finished(job: Job, run: Run) -> None:

@@ -19,8 +19,6 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "noho": {"second_order": False}, "noat": {"attention": False}, "notif": {"time_gates": False},
 }  # fmt: skip
 PARTS: Mapping[str, Mapping[str, Any]] = {f"full-without-{part}": {**PROPOSED["full"], "without": (part,)} for part in NAMES}
-QUICK = frozenset({"timepop", "pop-1d", "pop-7d", "pop-30d", "pop-all", "item-knn", "logistic", "dmf", "tdcn-r"})
-"those that take seconds, or a minute or two, where a net takes several"
 _OWN = {**PROPOSED, **ABLATIONS, **PARTS}
 
 
@@ -72,6 +70,11 @@ def make(name: str, size: Size, seed: int, **settings: Any) -> Ranker:  # noqa: 
 def variants(name: str) -> Sequence[Mapping[str, Any]]:
     """The settings that are tried on the validation part; at least one, and one only for what adapts its own rates."""
     return ({},) if name == "full" or name in PARTS else getattr(_class(name), "variants", None) or ({},)
+
+
+def fits_a_net(name: str) -> bool:
+    """Whether it is fitted in epochs, which takes minutes; others take seconds, or a minute or two."""
+    return "epochs" in _parameters(name)
 
 
 def online_settings(name: str) -> frozenset[str]:

@@ -27,6 +27,18 @@ def test_top_k_is_a_sort_by_score_then_row() -> None:
             assert sorted(left, key=lambda row: (-scores_I[row], row))[:k] == top_k(scores_I, k, excluded)
 
 
+def test_what_is_no_number_stands_behind_all() -> None:
+    """Wherever NaNs are, those that are numbers fill the list first."""
+    draw = np.random.default_rng(2)
+    for _ in range(50):
+        scores_I = draw.normal(size=300).astype(np.float32)
+        scores_I[draw.integers(0, 300, 60)] = np.nan
+        numbers = np.flatnonzero(~np.isnan(scores_I))
+        expected = numbers[np.argsort(-scores_I[numbers])]
+        assert expected[:50].tolist() == top_k(scores_I, 50, [])
+        assert expected.tolist() == top_k(scores_I, 256, [])[: len(expected)]
+
+
 def test_nothing_left_is_an_empty_list() -> None:
     """All items excluded, or none there."""
     assert [] == top_k(np.ones(3, np.float32), 5, [0, 1, 2])
