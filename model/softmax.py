@@ -45,9 +45,10 @@ class _Tables:
         return cls(*(one.astype(np.float32) for one in (r_C, exp_C, rest_C, exp_C * rest_C)))
 
 
-def pays() -> bool:
-    """Whether this processor has a matrix unit for bfloat16, or at least instructions that multiply two of them at once."""
-    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001 - torch names them no other way
+def pays(device: str) -> bool:
+    """Whether that is a processor with a matrix unit for bfloat16, or at least instructions that multiply two of them at once."""
+    has = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - torch names them no other way
+    return device == "cpu" and bool(has)
 
 
 class Softmax:

@@ -29,8 +29,7 @@ def precision_of(name: str, config: ModelConfig, device: str) -> str:
     ModelError for another name.
     """
     if name == "auto":
-        fast = device == "cpu" and pays()
-        return "bfloat16" if fast and config.loss == "ce" and config.dtype == "float32" else "float32"
+        return "bfloat16" if pays(device) and config.loss == "ce" and config.dtype == "float32" else "float32"
     if name not in PRECISIONS:
         raise ModelError(f"precision {name!r}; choose of auto, {', '.join(PRECISIONS)}")
     return name

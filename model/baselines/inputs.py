@@ -32,8 +32,15 @@ class Sequences:
     """Users of like length, padded at the end."""
 
     inputs: Inputs
-    item_BT: Tensor
-    "the item of each step; -1 = padding, or no target"
+    target_N: Tensor
+    "places of the steps with a target among all B * T, user by user"
+    item_N: Tensor
+    "the item of each of them"
+
+    def to(self, device: str) -> "Sequences":
+        """The same there."""
+        inputs = Inputs(self.inputs.previous_BT.to(device), self.inputs.gap_BT1.to(device), self.inputs.x_BTM.to(device))
+        return Sequences(inputs, self.target_N.to(device), self.item_N.to(device))
 
 
 def inputs_of(previous: Sequence[Sequence[int]], events: Sequence[Sequence[Event]], items: int, tau_seconds: float) -> Inputs:
@@ -61,5 +68,7 @@ def batches(
         for place, row in enumerate(chosen):
             first = targets_from[row]
             item_BT[place, first : len(own[place])] = [one.item for one in own[place][first:]]
-        made.append(Sequences(inputs_of(before, own, items, tau_seconds), torch.from_numpy(item_BT)))
+        target_N = np.flatnonzero(item_BT != NO_ITEM)
+        inputs, item_N = inputs_of(before, own, items, tau_seconds), item_BT.flat[target_N]
+        made.append(Sequences(inputs, torch.from_numpy(target_N), torch.from_numpy(item_N)))
     return made

@@ -24,7 +24,7 @@ class _LSTM(Net):
 
     def run(self, inputs: Inputs, state_BS: Tensor) -> tuple[Tensor, Tensor]:
         """Without posts the input is a constant zero."""
-        x_BTM = inputs.x_BTM if inputs.x_BTM.shape[2] else torch.zeros(*inputs.x_BTM.shape[:2], 1)
+        x_BTM = inputs.x_BTM if inputs.x_BTM.shape[2] else inputs.x_BTM.new_zeros(*inputs.x_BTM.shape[:2], 1)
         h_BH, C_BH = state_BS.chunk(2, dim=1)
         h_BTH, (last_1BH, cell_1BH) = self.cell(x_BTM, (h_BH[None].contiguous(), C_BH[None].contiguous()))
         return h_BTH, torch.cat([last_1BH[0], cell_1BH[0]], dim=1)

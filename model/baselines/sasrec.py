@@ -58,7 +58,7 @@ class _Attention(Net):
 
     def _read(self, item_BT: Tensor) -> Tensor:
         value_BTE = self.drop(self.embed(item_BT) + self.place.weight)
-        causal_TT = torch.ones(_PAST, _PAST, dtype=torch.bool).tril()
+        causal_TT = torch.ones(_PAST, _PAST, dtype=torch.bool, device=item_BT.device).tril()
         for block in self.blocks:
             value_BTE = block(value_BTE, causal_TT)
         read: Tensor = self.out(self.norm(value_BTE))

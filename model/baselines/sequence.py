@@ -4,7 +4,7 @@ Full softmax over the items seen so far, cross-entropy, Adam; early stopping on 
 momentum, its second moments carried, for each wave, with the state before the step given: the treatment of the main model (adam.py;
 ALGORITHMS 7.3: 9-13, 21-26).
 
-Legend: B users, T steps, H hidden, I items, S whatever a net keeps of a user.
+Legend: B users, T steps, H hidden, I items, N steps with a target, S whatever a net keeps of a user.
 """
 
 import copy
@@ -47,11 +47,11 @@ class SequenceRanker:
 
     def __init__(
         self, *, hidden: int = 128, embedding: int = 64, dropout: float = 0.35, epochs: int = 60, patience: int = 15,
-        learning_rate: float = 0.003, online_rate: float = 0.001, batch: int = 16, seed: int = 0,
+        learning_rate: float = 0.003, online_rate: float = 0.001, batch: int = 16, seed: int = 0, device: str = "cpu",
     ) -> None:  # fmt: skip
         self.hidden, self.embedding, self.dropout = hidden, embedding, dropout
         self.epochs, self.patience, self.learning_rate, self.batch, self.seed = epochs, patience, learning_rate, batch, seed
-        self.online_rate = online_rate
+        self.online_rate, self.device = online_rate, device
 
     def make_net(self, training: Training) -> Net:
         """The net for a data set."""
@@ -60,7 +60,7 @@ class SequenceRanker:
     # ---- offline ----
 
     def fit(self, training: Training) -> None:
-        """Train to the best validation HR@10."""
+        """Train to the best validation HR@10, on `device`; the fitted net is on the processor."""
         torch.manual_seed(self.seed)
         self.items, self._tau_seconds = training.items, training.tau_seconds
         self.net = self.make_net(training)
@@ -68,24 +68,30 @@ class SequenceRanker:
         self.b_r = nn.Parameter(torch.zeros(training.items))
         self.seen_I = torch.zeros(training.items, dtype=torch.bool)
         self.seen_I[[one.item for one in training.train]] = True
-        self._optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
+        self._move(self.device)
         before, after = _by_user(training.train), _by_user(training.validation)
         own = [before.get(user, []) for user in range(training.users)]
         whole = [one + after.get(user, []) for user, one in enumerate(own)]
-        self._train(
-            batches(own, [0] * len(own), self.items, self._tau_seconds, self.batch),
-            batches(whole, [len(one) for one in own], self.items, self._tau_seconds, self.batch),
-        )
+        self._train(self._batches(own, [0] * len(own)), self._batches(whole, [len(one) for one in own]))
         self._restart()
+
+    def _batches(self, events: Sequence[Sequence[Event]], targets_from: Sequence[int]) -> list[Sequences]:
+        return [one.to(self.device) for one in batches(events, targets_from, self.items, self._tau_seconds, self.batch)]
 
     def parameters(self) -> list[nn.Parameter]:
         """Of net and output layer."""
         return [*self.net.parameters(), self.W_r, self.b_r]
 
+    def _move(self, device: str) -> None:
+        self.net.to(device)
+        self.W_r, self.b_r = (nn.Parameter(one.detach().to(device)) for one in (self.W_r, self.b_r))
+        self.seen_I = self.seen_I.to(device)
+        self._optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
+
     def _train(self, training: Sequence[Sequences], held_out: Sequence[Sequences]) -> None:
         order, since = torch.Generator().manual_seed(self.seed), 0
         self.b_r.data[~self.seen_I] = _NO_PART
-        softmax = Softmax(self.W_r, self.b_r, "identity") if pays() else None
+        softmax = Softmax(self.W_r, self.b_r, "identity") if pays(self.device) else None
         best: tuple[float, dict[str, Any] | None] = (-1.0, None)
         for _ in range(self.epochs):
             self.net.train()
@@ -103,19 +109,24 @@ class SequenceRanker:
                 since += 1
             if since >= self.patience:
                 break
+        self._move("cpu")
         self._restore(best[1])
         self.b_r.data[~self.seen_I] = 0
 
     def _backward(self, batch: Sequences, softmax: Softmax | None) -> None:
         """Gradients of the mean loss; in bfloat16 where that saves time, as the main model has them (model/softmax.py)."""
-        h_BTH, _ = self.net.run(batch.inputs, self.net.start(len(batch.item_BT)))
-        wanted_BT = batch.item_BT != NO_ITEM
-        h_NH, item_N = nn.functional.dropout(h_BTH[wanted_BT], self.dropout), batch.item_BT[wanted_BT]
+        h_NH = nn.functional.dropout(self._targets(batch), self.dropout)
         if softmax is None:
-            cross_entropy(h_NH @ self.W_r.T + self.b_r, item_N).backward()  # type: ignore[no-untyped-call]
+            cross_entropy(h_NH @ self.W_r.T + self.b_r, batch.item_N).backward()  # type: ignore[no-untyped-call]
         else:
-            _, slope_NH = softmax.backward(h_NH, item_N, len(item_N))
+            _, slope_NH = softmax.backward(h_NH, batch.item_N, len(batch.item_N))
             torch.autograd.backward([h_NH], [slope_NH])
+
+    def _targets(self, batch: Sequences) -> Tensor:
+        """The h of the steps with a target, (N, H)."""
+        state_BS = self.net.start(len(batch.inputs.x_BTM)).to(self.W_r.device)
+        h_BTH, _ = self.net.run(batch.inputs, state_BS)
+        return h_BTH.flatten(0, 1)[batch.target_N]
 
     def _logits(self, h_NH: Tensor) -> Tensor:
         """(N, I); items not seen yet take no part."""
@@ -125,12 +136,11 @@ class SequenceRanker:
     def _hit_ratio(self, held_out: Sequence[Sequences]) -> float:
         hits = events = 0
         for batch in held_out:
-            h_BTH, _ = self.net.run(batch.inputs, self.net.start(len(batch.item_BT)))
-            wanted_BT = batch.item_BT != NO_ITEM
-            logits_NI, item_N1 = self._logits(h_BTH[wanted_BT]), batch.item_BT[wanted_BT][:, None]
-            taken_N1 = logits_NI.gather(1, item_N1)
-            hits += int(((logits_NI >= taken_N1).sum(dim=1, keepdim=True) <= _CUT)[taken_N1 > -torch.inf].sum())
-            events += len(item_N1)
+            logits_NI = self._logits(self._targets(batch))
+            taken_N1 = logits_NI.gather(1, batch.item_N[:, None])
+            rank_N1 = (logits_NI >= taken_N1).sum(dim=1, keepdim=True)
+            hits += int(((rank_N1 <= _CUT) & (taken_N1 > -torch.inf)).sum())
+            events += len(batch.item_N)
         return hits / max(1, events)
 
     def _snapshot(self) -> dict[str, Any]:

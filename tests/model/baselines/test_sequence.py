@@ -40,7 +40,7 @@ def test_gradients_in_bfloat16_are_those_of_float32(name: str) -> None:
 @pytest.mark.parametrize("bfloat16", [True, False])
 def test_what_nobody_took_takes_no_part(bfloat16: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - a case
     """Items of the catalogue that are not in the training part keep their rows, whatever the fit does to all others."""
-    monkeypatch.setattr("model.baselines.sequence.pays", lambda: bfloat16)
+    monkeypatch.setattr("model.baselines.sequence.pays", lambda _: bfloat16)
     start, one = _fitted("gru4rec", 0), _fitted("gru4rec", 2)
     unseen = sorted({*range(ITEMS)} - {event.item for event in LOG[:60]})
     assert unseen == np.flatnonzero(~one.seen_I.numpy()).tolist() != []

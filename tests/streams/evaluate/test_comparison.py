@@ -192,6 +192,12 @@ def test_a_class_of_ones_own(data: Path, tmp_path: Path) -> None:
     assert [OWN, "paper"] == sorted(json.loads((tmp_path / "metrics.json").read_text("utf-8"))["models"], key=str.lower, reverse=True)
 
 
+def test_systems_that_fit_a_net_come_first(data: Path, tmp_path: Path) -> None:
+    """What takes seconds comes last, so that no process waits long for another."""
+    result = _evaluate(data, tmp_path, "--models", "pop-1d,clstm,pop-7d,paper", "--no-sweeps")
+    assert ["clstm", "paper", "pop-1d", "pop-7d"] == re.findall(r"min  (\S+) seed", result.output)
+
+
 def test_an_error_leaves_the_results_of_what_was_done(data: Path, tmp_path: Path) -> None:
     """When a system fails, metrics.json and the report have all that ended before it."""
     with pytest.raises(RuntimeError, match="12 items are too many"):
