@@ -1,42 +1,40 @@
-"""A fit on another device than the processor, without one: run in a process of its own, it prints where weights and results are.
-
-Torch's fake tensors have a device and a shape, but no values, and are an error where those of two devices meet.
-"""
+"""Fits here and on another device (device.py): run in a process of its own, it prints where it learned and how the weights compare."""
 
 import sys
 from collections.abc import Mapping
-from itertools import chain
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils import backend_registration
 
-from model import ModelConfig, Recommender, Step, fit
+from model import EpochReport, ModelConfig, Step, fit
+from model.baselines import sequence
 from model.baselines.rivals import RIVALS
 from model.baselines.sequence import SequenceRanker
 from tests.model.baselines.small import events
 from tests.model.baselines.small import training as training_of
+from tests.model.device import DEVICE, register, usable
 from tests.model.small import small
 
-DEVICE = "elsewhere"
+_ALIKE = 1e-3
+Values = Mapping[str, Any]
 
 
 def main(what: str, **changes: str) -> None:
-    """Two epochs with validation, of the rival of that name or of the model in that precision."""
-    # Before anything is differentiated: torch counts its devices then.
-    backend_registration._setup_privateuseone_for_python_backend(DEVICE)
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        _without_values()
-        learned = _devices_of_steps()
-        fitted = _rival(what) if what in RIVALS else _model(what, **changes)
-        sys.stdout.write(f"in {learned}, of {set(map(_device, fitted))}")
-
-
-def _device(one: Tensor) -> str:
-    return one.device.type
+    """Fit the rival of that name, or the model in that precision."""
+    register()
+    fitted = _rival if what in RIVALS else _model
+    here = fitted(what, "cpu", changes)
+    with usable():
+        devices = _devices_of_steps()
+        there = fitted(what, DEVICE, changes)
+    assert here.keys() == there.keys()
+    apart = max(float(np.abs(there[name] - own).max()) for name, own in here.items())
+    compared = "the same" if apart == 0 else "alike" if apart < _ALIKE else f"{apart} apart"
+    sys.stdout.write(f"{' '.join(devices)}: {compared}")
 
 
 def _devices_of_steps() -> set[str]:
@@ -45,53 +43,43 @@ def _devices_of_steps() -> set[str]:
     step: Any = torch.optim.Adam.step
 
     def noted(adam: torch.optim.Adam) -> None:
-        devices.update(_device(one) for group in adam.param_groups for one in group["params"])
+        devices.update(one.device.type for group in adam.param_groups for one in group["params"])
         step(adam)
 
     torch.optim.Adam.step = noted  # type: ignore[method-assign, assignment]
     return devices
 
 
-def _rival(name: str) -> list[Tensor]:
-    one = RIVALS[name](hidden=8, embedding=4, epochs=2, device=DEVICE)
+def _rival(name: str, device: str, _: Values) -> Values:
+    setattr(sequence, "pays", lambda _: False)  # noqa: B010 - there is no bfloat16 there
+    one = RIVALS[name](hidden=8, embedding=4, epochs=2, device=device)
     assert isinstance(one, SequenceRanker)
     one.fit(training_of(events(75)))
-    moments = [value for state in one._optimizer.state.values() for value in state.values()]
-    assert len(moments) == 3 * len(one.parameters())
-    return [*one.parameters(), one.seen_I, *moments]
+    moments = [one._optimizer.state[parameter]["exp_avg_sq"] for parameter in one.parameters()]
+    tensors = [*one.parameters(), one.seen_I.float(), *moments]
+    return {str(place): tensor.detach().numpy() for place, tensor in enumerate(tensors)}
 
 
-def _model(precision: str, **changes: str) -> list[Tensor]:
-    config = small(dtype="float32", **changes)
+def _model(precision: str, device: str, changes: Values) -> Values:
+    """Three epochs, stopped after the first and resumed."""
+    config = small(dtype="float32", dropout=0.3, **changes)
     training = {f"user-{count}": _steps(count, config) for count in (2, 5, 30)}
-    validation = {user: _steps(3, config) for user in ("user-2", "user-5")}  # of one user torch would keep the value, too
-    fitted: list[Tensor] = []
+    validation = {user: _steps(3, config) for user in ("user-2", "user-5")}
+    reports: list[EpochReport] = []
 
-    def take_fit(_: Recommender, tensors: Mapping[str, tuple[Tensor, Tensor]], updates: float) -> None:  # noqa: ARG001 - as called
-        fitted.extend(chain(*tensors.values()))
+    def stop_once(report: EpochReport) -> None:
+        reports.append(report)
+        if len(reports) == 2:
+            raise KeyboardInterrupt
 
-    Recommender.take_fit = take_fit  # type: ignore[method-assign, assignment]
-    fit(training, validation, config, epochs=2, device=DEVICE, precision=precision)
-    return fitted
-
-
-def _without_values() -> None:
-    """Stand in for what fake tensors cannot do: give a number, be drawn by a generator, be made on the device at once, be hashed."""
-    torch_: Any = torch
-    made, drawn, generator = torch.tensor, torch.rand, torch.Generator
-    Tensor.__float__, Tensor.__int__ = lambda _: 0.0, lambda _: 0  # type: ignore[method-assign]
-    torch_.tensor = lambda data, device="cpu", **how: made(data, **how).to(device)
-    torch_.rand = lambda *size, generator, **how: drawn(*size, **how)  # noqa: ARG005 - called by name
-    torch_.Generator = lambda _="cpu": generator()
-    torch_.randperm = lambda count, generator: np.arange(count)  # noqa: ARG005 - as above
-    nn.Module.to = _moved  # type: ignore[method-assign, assignment]
-
-
-def _moved(net: nn.Module, device: str) -> nn.Module:
-    for module in net.modules():
-        for name, one in list(module.named_parameters(recurse=False)):
-            setattr(module, name, nn.Parameter(one.detach().to(device)))
-    return net
+    with TemporaryDirectory() as folder:
+        how: Any = {"epochs": 3, "device": device, "precision": precision, "resume": Path(folder) / "fit", "progress": stop_once}
+        with suppress(KeyboardInterrupt):
+            fit(training, validation, config, **how)
+        one = fit(training, validation, config, **how)
+    assert [1, 2, 2, 3] == [report.epoch for report in reports]
+    losses = {"losses": np.array([(report.loss, report.validation_loss) for report in reports])}
+    return {**losses, **one.weights(), **{f"second {name}": second.numpy() for name, second in one.moments.second.items()}}
 
 
 def _steps(count: int, config: ModelConfig) -> list[tuple[Step, str]]:
