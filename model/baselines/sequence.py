@@ -83,6 +83,7 @@ class SequenceRanker:
         return [*self.net.parameters(), self.W_r, self.b_r]
 
     def _move(self, device: str) -> None:
+        """All that a fit changes. The optimizer is a new one, as it holds on to the parameters it was made with."""
         self.net.to(device)
         self.W_r, self.b_r = (nn.Parameter(one.detach().to(device)) for one in (self.W_r, self.b_r))
         self.seen_I = self.seen_I.to(device)
